@@ -1,0 +1,95 @@
+"""What can go wrong on the operator's side, and the exit code that each ends the command with.
+
+* MillraceError           1  the root: the message says what, where and what to do
+  - UsageError            2  the request itself is wrong: a folder, a name, an option
+  - NoDeployment          1  nothing to talk to: no embedded AWS is running and Terraform has no outputs
+  - NotFound              1  the job, execution or report that was asked for does not exist
+  - AlreadyRunning        4  an execution holds this job's lock at this moment
+  - UploadFailed          1  a file did not arrive; the manifest was not written, so no job began
+  - StillRunning          1  the time limit of a wait has passed; the job itself goes on
+  - AwsError              1  AWS refused or could not be reached
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, ClassVar
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts. `ctrl-c` is 130, as everywhere."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    FAILED_DOCUMENTS = 3
+    ALREADY_RUNNING = 4
+
+    @property
+    def meaning(self) -> str:
+        return {
+            ExitCode.OK: "all well",
+            ExitCode.FAILED: "failed",
+            ExitCode.USAGE: "wrong usage",
+            ExitCode.FAILED_DOCUMENTS: "finished with failed documents",
+            ExitCode.ALREADY_RUNNING: "the job is already running",
+        }[self]
+
+
+class MillraceError(Exception):
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+
+class UsageError(MillraceError):
+    exit_code = ExitCode.USAGE
+
+
+class NoDeployment(MillraceError):
+    pass
+
+
+class NotFound(MillraceError):
+    pass
+
+
+class AlreadyRunning(MillraceError):
+    exit_code = ExitCode.ALREADY_RUNNING
+
+
+class UploadFailed(MillraceError):
+    pass
+
+
+class StillRunning(MillraceError):
+    pass
+
+
+class AwsError(MillraceError):
+    pass
+
+
+_ADVICE = {
+    "ExpiredToken": "renew your AWS credentials",
+    "ExpiredTokenException": "renew your AWS credentials",
+    "UnrecognizedClientException": "check your AWS credentials and region",
+    "InvalidClientTokenId": "check your AWS credentials",
+    "AccessDenied": "your credentials lack this permission",
+    "AccessDeniedException": "your credentials lack this permission",
+    "NoSuchBucket": "the deployment's outputs are out of date; run terraform apply",
+    "ResourceNotFoundException": "the deployment's outputs are out of date; run terraform apply",
+    "StateMachineDoesNotExist": "the deployment's outputs are out of date; run terraform apply",
+    "ProvisionedThroughputExceededException": "wait a moment and repeat the command",
+    "ThrottlingException": "wait a moment and repeat the command",
+}
+
+
+def from_aws(error: Exception) -> AwsError:
+    """Put a botocore error (ClientError, BotoCoreError) in one line: the operation, its code, what to do."""
+    response: dict[str, Any] | None = getattr(error, "response", None)
+    if response is None:
+        return AwsError(f"AWS could not be reached: {error}")
+    code = response.get("Error", {}).get("Code", "Unknown")
+    said = response.get("Error", {}).get("Message", "no message")
+    operation = getattr(error, "operation_name", "an operation")
+    advice = _ADVICE.get(code)
+    return AwsError(f"AWS refused {operation} ({code}): {said}" + (f"; {advice}" if advice else ""))
