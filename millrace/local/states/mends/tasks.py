@@ -1,0 +1,172 @@
+"""Tasks: their AWS calls go through `calls.Calls`, with the operation's own parameters and answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from millrace.local.anchors import hold, patch
+from millrace.local.states.calls import Caller, CallFailed, Calls
+from millrace.local.states.frames import Frame
+from millrace.local.states.integrations import integration
+from millrace.local.states.interpreter import (
+    ResourceCondition,
+    ResourceRuntimePart,
+    StateCredentials,
+    StateTask,
+    StateTaskLambda,
+    StateTaskService,
+    StateTaskServiceAwsSdk,
+    StateTaskServiceCallback,
+    StateTaskServiceDynamoDB,
+    StateTaskServiceEvents,
+    StateTaskServiceSfn,
+    StateTaskServiceSns,
+    StateTaskServiceSqs,
+    boto_client,
+    lambda_eval_utils,
+    state_task_service_callback,
+)
+from millrace.local.states.mends.everywhere import patch_everywhere
+from millrace.local.states.shapes import capitalized, iso_time, json_text
+
+NESTED_LOOK_SECONDS = 0.05
+"""Pause between two looks at an execution that a task has started and waits for."""
+INVOKE = "arn:aws:states:::lambda:invoke"
+
+
+def apply(calls: Calls) -> None:
+    for service in (
+        StateTaskServiceAwsSdk,
+        StateTaskServiceDynamoDB,
+        StateTaskServiceSns,
+        StateTaskServiceSqs,
+        StateTaskServiceSfn,
+    ):
+        patch(service, "_eval_service_task", lambda _: service_task(calls), "env.stack.append(response)")
+    patch(
+        StateTaskServiceEvents,
+        "_eval_service_task",
+        lambda _: put_events(calls),
+        "raise SfnFailedEntryCountException(",
+    )
+    patch(
+        StateTask,
+        "_eval_parameters",
+        lambda _: eval_parameters,
+        "parameters.pop(unsupported_parameter, None)",
+    )
+    patch(
+        lambda_eval_utils,
+        "_invoke_lambda_function",
+        lambda _: invoke_function(calls),
+        "lambda_client.invoke(**parameters)",
+    )
+    patch(lambda_eval_utils, "_mocked_invoke_lambda_function", mocked_function, "return invocation_resp")
+    patch(StateTaskLambda, "_verify_size_quota", payload_alone, "is_within_size_quota(value=value)")
+    patch_everywhere(boto_client, "boto_client_for", lambda _: client_for(calls), "endpoint_url", "moto_server_port()")
+    patch(StateTaskServiceSfn, "_normalise_response", lambda _: tell_execution, "pass")
+    hold(
+        StateTaskServiceSfn,
+        "_build_sync_resolver",
+        "sfn_client.describe_execution(",
+        "self._normalise_response(",
+    )
+    patch(StateTaskServiceCallback, "_eval_execution", with_new_token, "self._before_eval_execution(")
+    hold(StateTaskServiceCallback, "_eval_sync", "time.sleep(_DELAY_SECONDS_SYNC_CONDITION_CHECK)")
+    state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK = NESTED_LOOK_SECONDS
+
+
+def service_task(calls: Calls) -> Callable[..., None]:
+    def evaluate(
+        self: StateTaskService,
+        env: Frame,
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],
+        state_credentials: StateCredentials,
+    ) -> None:
+        task = integration(self.resource.resource_arn)
+        caller = Caller(resource_runtime_part.region, state_credentials.role_arn)
+        env.stack.append(calls.call(task, normalised_parameters, caller))
+
+    return evaluate
+
+
+def put_events(calls: Calls) -> Callable[..., None]:
+    """PutEvents, which fails the task when one of its entries was refused."""
+    evaluate_call = service_task(calls)
+
+    def evaluate(
+        self: StateTaskServiceEvents,
+        env: Frame,
+        resource_runtime_part: ResourceRuntimePart,
+        normalised_parameters: dict[str, Any],
+        state_credentials: StateCredentials,
+    ) -> None:
+        self._normalised_request_parameters(env=env, parameters=normalised_parameters)
+        evaluate_call(self, env, resource_runtime_part, normalised_parameters, state_credentials)
+        if env.stack[-1].get("FailedEntryCount"):
+            raise CallFailed("EventBridge.FailedEntry", json_text(env.stack.pop()))
+
+    return evaluate
+
+
+def eval_parameters(self: StateTask, env: Frame) -> dict[str, Any]:
+    """All parameters: what the operation does not take is an error of the call, not dropped."""
+    if self.parargs is None:
+        return {}
+    self.parargs.eval(env=env)
+    parameters: dict[str, Any] = env.stack.pop()
+    return parameters
+
+
+def invoke_function(calls: Calls) -> Callable[..., dict[str, Any]]:
+    def invoke(parameters: dict[str, Any], region: str, state_credentials: StateCredentials) -> dict[str, Any]:
+        return calls.invoke(integration(INVOKE), parameters, Caller(region, state_credentials.role_arn))
+
+    return invoke
+
+
+def mocked_function(answer: Callable[[Frame], Any]) -> Callable[[Frame], dict[str, Any]]:
+    """A mocked answer of a task whose Resource is the function itself is the function's own answer."""
+    return lambda env: {"StatusCode": 200, "Payload": answer(env)}
+
+
+def payload_alone(verify: Callable[[Any, Frame, Any], None]) -> Callable[..., None]:
+    """Of a function's answer only the payload becomes the state's output, so only that counts."""
+
+    def verify_payload(self: StateTaskLambda, env: Frame, value: Any) -> None:
+        answered = isinstance(value, dict) and "Payload" in value and "StatusCode" in value
+        verify(self, env, value["Payload"] if answered else value)
+
+    return verify_payload
+
+
+def client_for(calls: Calls) -> Callable[..., Any]:
+    def client(region: str, service: str, state_credentials: StateCredentials) -> Any:
+        return calls.client(service, Caller(region, state_credentials.role_arn))
+
+    return client
+
+
+def tell_execution(self: StateTaskServiceSfn, response: Any, **_: Any) -> None:  # noqa: ARG001
+    """What a nested execution answered, in place, in the form of optimized integrations."""
+    if isinstance(response, dict):
+        told = {
+            capitalized(key): iso_time(part) if isinstance(part, dt.datetime) else part
+            for key, part in response.items()
+        }
+        response.clear()
+        response.update(told)
+
+
+def with_new_token(evaluate: Callable[[Any, Frame], None]) -> Callable[[Any, Frame], None]:
+    """Each attempt of a task that waits for its token gets a token of its own."""
+
+    def evaluate_attempt(self: StateTaskServiceCallback, env: Frame) -> None:
+        if self.resource.condition == ResourceCondition.WaitForTaskToken:
+            env.callback_pool_manager.add(env.states.context_object.update_task_token())
+        evaluate(self, env)
+
+    return evaluate_attempt
