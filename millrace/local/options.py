@@ -1,0 +1,51 @@
+"""The settings of one embedded AWS. They travel in a file, so that no variable of them reaches a Lambda function."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+FILE = "options.json"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a started instance is told.
+
+    `kendra_requests_per_second` limits each batch operation of each index (AWS publishes no figure).
+    `kendra_indexing_seconds` is how long an accepted document, or a delete, stays PROCESSING;
+    `kendra_creating_seconds` how long a new index is CREATING, and a deleted one DELETING.
+    """
+
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    enforce_iam: bool = True
+    kendra_requests_per_second: float = 50.0
+    kendra_indexing_seconds: float = 0.2
+    kendra_creating_seconds: float = 0.2
+    log_level: str = "WARNING"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a setting that cannot be."""
+        if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region):
+            raise ValueError(f"region: {self.region!r} is not the name of an AWS region")
+        if not re.fullmatch(r"\d{12}", self.account):
+            raise ValueError(f"account: {self.account!r} is not 12 digits")
+        if self.kendra_requests_per_second <= 0:
+            raise ValueError("kendra_requests_per_second must be more than 0")
+        if self.kendra_indexing_seconds < 0 or self.kendra_creating_seconds < 0:
+            raise ValueError("kendra_indexing_seconds and kendra_creating_seconds must not be negative")
+
+    def write(self, folder: Path) -> None:
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Options:
+        """Raises ValueError when the file holds a setting that this version does not know."""
+        given = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        unknown = given.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"{folder / FILE} holds unknown settings: {', '.join(sorted(unknown))}")
+        return cls(**given)
