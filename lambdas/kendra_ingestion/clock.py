@@ -1,0 +1,43 @@
+"""Time, as the functions see it, so that tests can bring their own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+RESERVE_SECONDS = 30.0
+"""Enough for a request that is under way to end (KENDRA_TIMEOUT_SECONDS) and for what it brought to be
+written."""
+
+RESERVE_SHARE = 0.25
+
+
+class Clock(Protocol):
+    """Seconds: `monotonic` never goes back, `wall` is since 1970 and means the same in the next
+    invocation."""
+
+    def monotonic(self) -> float: ...
+
+    def wall(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def stop_at(context: Any, clock: Clock) -> float:
+    """When (by `clock.monotonic`) a Lambda invocation must begin nothing new: 30 s before its end, or with a
+    quarter of its time left where that is less."""
+    remaining = context.get_remaining_time_in_millis() / 1000
+    return clock.monotonic() + remaining - min(RESERVE_SECONDS, remaining * RESERVE_SHARE)

@@ -1,0 +1,40 @@
+"""The shapes that go through the work area: documents and chunks. They belong to Millrace, not to the
+sink."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+Action = Literal["put", "delete"]
+
+
+class Principal(TypedDict):
+    """One entry of an access list: `type` is USER or GROUP, `access` is ALLOW or DENY."""
+
+    name: str
+    type: str
+    access: str
+
+
+class Document(TypedDict, total=False):
+    """A document in a chunk; one to delete has its `documentId` alone. `size` is in bytes, `key` is the S3
+    key.
+
+    An attribute's value is a string (also for a date, in ISO 8601), a list of strings, or a whole number.
+    """
+
+    documentId: str
+    key: str
+    title: str
+    contentType: str
+    attributes: dict[str, Any]
+    accessControlList: list[Principal]
+    size: int
+
+
+class Chunk(TypedDict):
+    """What one ProcessBatch works through: requests in order, each a list of documents."""
+
+    chunk: int
+    action: Action
+    requests: list[list[Document]]

@@ -1,0 +1,188 @@
+"""Small services that behave: what the operator's side asks of S3, Step Functions, DynamoDB and Kendra."""
+
+# ruff: noqa: N803 - the names of arguments are those of AWS
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, BinaryIO, ClassVar
+
+from botocore.exceptions import ClientError
+
+from millrace.deployment import Deployment
+from tests.fakes.operator.histories import BEGAN
+
+
+def refusal(operation: str, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "refused by the fake"}}, operation)
+
+
+class ExecutionDoesNotExist(ClientError):
+    pass
+
+
+class StateMachineDoesNotExist(ClientError):
+    pass
+
+
+class FakeS3:
+    """Keeps objects in memory; `writes` are the keys as they came, those of `refuse_keys` are refused."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.writes: list[str] = []
+        self.refuse_keys: set[str] = set()
+        self.date = "Sun, 05 Oct 2025 12:00:00 GMT"
+        self._lock = threading.Lock()
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes | BinaryIO, ContentType: str) -> dict[str, Any]:
+        assert ContentType == "application/json"
+        if Key in self.refuse_keys:
+            raise refusal("PutObject", "AccessDenied")
+        body = Body if isinstance(Body, bytes) else Body.read()
+        with self._lock:
+            self.objects[Bucket, Key] = body
+            self.writes.append(Key)
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": self.date}}}
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        if (Bucket, Key) not in self.objects:
+            raise refusal("GetObject", "NoSuchKey")
+        return {"Body": io.BytesIO(self.objects[Bucket, Key])}
+
+
+@dataclass
+class FakeExecution:
+    name: str
+    history: list[dict[str, Any]]
+    status: str = "SUCCEEDED"
+    started: datetime = BEGAN
+    ended: datetime | None = None
+    input: str | None = None
+    output: str | None = None
+    asked: int = 0
+
+
+@dataclass
+class FakeStates:
+    """One state machine. A history is revealed `step` events at each reading of it (0: all at once)."""
+
+    executions: list[FakeExecution] = field(default_factory=list)
+    step: int = 0
+
+    exceptions: ClassVar[Any] = SimpleNamespace(
+        ExecutionDoesNotExist=ExecutionDoesNotExist, StateMachineDoesNotExist=StateMachineDoesNotExist
+    )
+    machine: ClassVar[str] = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kendra-ingestion"
+
+    def add(self, execution: FakeExecution) -> str:
+        self.executions.append(execution)
+        return self._arn(execution)
+
+    def list_executions(self, *, stateMachineArn: str, maxResults: int, nextToken: str = "0") -> dict[str, Any]:
+        assert stateMachineArn == self.machine
+        newest = sorted(self.executions, key=lambda execution: execution.started, reverse=True)
+        begin = int(nextToken)
+        page = {"executions": [self._short(execution) for execution in newest[begin : begin + maxResults]]}
+        return page if begin + maxResults >= len(newest) else {**page, "nextToken": str(begin + maxResults)}
+
+    def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, Any]:  # noqa: A002
+        assert stateMachineArn == self.machine
+        name = f"started-{len(self.executions)}"
+        return {"executionArn": self.add(FakeExecution(name, [], status="RUNNING", input=input))}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        execution = self._find(executionArn)
+        optional = {"input": execution.input, "output": execution.output, "stopDate": execution.ended}
+        return {
+            **self._short(execution),
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+    def get_execution_history(
+        self,
+        *,
+        executionArn: str,
+        maxResults: int,
+        nextToken: str = "0",
+    ) -> dict[str, Any]:
+        execution = self._find(executionArn)
+        execution.asked += 1
+        seen = execution.history[: self.step * execution.asked] if self.step else execution.history
+        begin = int(nextToken)
+        page = {"events": seen[begin : begin + maxResults]}
+        return page if begin + maxResults >= len(seen) else {**page, "nextToken": str(begin + maxResults)}
+
+    def _find(self, arn: str) -> FakeExecution:
+        for execution in self.executions:
+            if self._arn(execution) == arn:
+                return execution
+        raise ExecutionDoesNotExist({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
+
+    def _arn(self, execution: FakeExecution) -> str:
+        return f"{self.machine.replace('stateMachine', 'execution')}:{execution.name}"
+
+    def _short(self, execution: FakeExecution) -> dict[str, Any]:
+        return {
+            "executionArn": self._arn(execution),
+            "name": execution.name,
+            "status": execution.status,
+            "startDate": execution.started,
+        }
+
+
+class FakeDynamoDB:
+    def __init__(self) -> None:
+        self.jobs: dict[str, dict[str, str]] = {}
+
+    def get_item(self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:
+        assert TableName == "millrace-jobs"
+        assert ConsistentRead, "a stale owner would be believed"
+        job = self.jobs.get(Key["jobId"]["S"])
+        return {"Item": {name: {"S": value} for name, value in job.items()}} if job is not None else {}
+
+
+class FakeKendra:
+    def __init__(self, items: Iterable[dict[str, Any]] = ()) -> None:
+        self.items = list(items)
+
+    def query(self, *, IndexId: str, QueryText: str, PageSize: int) -> dict[str, Any]:
+        assert (len(IndexId), bool(QueryText)) == (36, True)
+        return {"ResultItems": self.items[:PageSize]}
+
+
+@dataclass
+class FakeAws:
+    """Everything that one deployment's clients reach."""
+
+    s3: FakeS3 = field(default_factory=FakeS3)
+    stepfunctions: FakeStates = field(default_factory=FakeStates)
+    dynamodb: FakeDynamoDB = field(default_factory=FakeDynamoDB)
+    kendra: FakeKendra = field(default_factory=FakeKendra)
+
+    @property
+    def deployment(self) -> Deployment:
+        services = self
+
+        class Connected(Deployment):
+            def client(self, service: str) -> Any:
+                return getattr(services, service)
+
+        return Connected(**OUTPUTS, endpoint="http://127.0.0.1:1", source="a test")
+
+
+OUTPUTS = {
+    "aws_region": "us-east-1",
+    "ingestion_bucket": "ingestion",
+    "reports_bucket": "reports",
+    "kendra_index_id": "0d3b1c8e-0000-4000-8000-000000000000",
+    "state_machine_arn": FakeStates.machine,
+    "jobs_table": "millrace-jobs",
+    "notifications_topic_arn": "arn:aws:sns:us-east-1:123456789012:millrace-notifications",
+    "dead_letter_queue_url": "http://127.0.0.1:1/123456789012/millrace-kendra-ingestion-dead-letters",
+}

@@ -1,0 +1,89 @@
+"""Writing execution histories by hand: each call appends one event and returns its id."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+BEGAN = datetime(2025, 10, 5, 12, 0, tzinfo=UTC)
+MANIFEST = {"bucket": "ingestion", "key": "handbook/_control/manifest.json"}
+
+
+class HistoryWriter:
+    """One second passes between two events; `after` is the predecessor's id, by default the last event's."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def add(self, kind: str, details: dict[str, Any] | None = None, after: int | None = None) -> int:
+        number = len(self.events) + 1
+        event: dict[str, Any] = {
+            "id": number,
+            "previousEventId": number - 1 if after is None else after,
+            "timestamp": BEGAN + timedelta(seconds=number - 1),
+            "type": kind,
+        }
+        if details is not None:
+            event[f"{_details_name(kind)}EventDetails"] = details
+        self.events.append(event)
+        return number
+
+    def start(self) -> int:
+        return self.add("ExecutionStarted", {"input": json.dumps(MANIFEST)})
+
+    def enter(self, name: str, kind: str = "Task", after: int | None = None) -> int:
+        return self.add(f"{kind}StateEntered", {"name": name, "input": "{}"}, after)
+
+    def leave(self, name: str, kind: str = "Task", after: int | None = None, output: Any = None) -> int:
+        return self.add(f"{kind}StateExited", {"name": name, "output": json.dumps(output)}, after)
+
+    def task(self, name: str, after: int | None = None, output: Any = None) -> int:
+        """A task that works at once, from its entry to its exit."""
+        self.enter(name, after=after)
+        self.add("TaskScheduled", {"resource": "invoke"})
+        self.add("TaskSucceeded", {"resource": "invoke"})
+        return self.leave(name, output=output)
+
+    def fail(self, error: str, cause: str = "because", after: int | None = None) -> int:
+        return self.add("TaskFailed", {"error": error, "cause": cause}, after)
+
+    def map_start(self, name: str, length: int) -> int:
+        self.enter(name, "Map")
+        return self.add("MapStateStarted", {"length": length})
+
+    def iteration(self, kind: str, name: str, index: int, after: int | None = None) -> int:
+        return self.add(f"MapIteration{kind}", {"name": name, "index": index}, after)
+
+    def succeed(self, output: Any) -> int:
+        return self.add("ExecutionSucceeded", {"output": json.dumps(output)})
+
+
+def _details_name(kind: str) -> str:
+    for ending in ("StateEntered", "StateExited"):
+        if kind.endswith(ending):
+            return f"s{ending[1:]}"
+    return kind[0].lower() + kind[1:]
+
+
+def a_whole_job(job_id: str = "handbook-1", **counts: int) -> list[dict[str, Any]]:
+    """A job that finishes: two chunks, one look at the index, a report with these counts."""
+    writer = HistoryWriter()
+    manifest = {"manifest": {"jobId": job_id, "prefix": "handbook"}}
+    writer.start()
+    writer.task("LoadManifest", output=manifest)
+    writer.task("ListBatches")
+    begun = writer.map_start("ProcessBatches", 2)
+    first = writer.iteration("Started", "ProcessBatches", 0, after=begun)
+    second = writer.iteration("Started", "ProcessBatches", 1, after=begun)
+    first = writer.task("ProcessBatch", after=first)
+    second = writer.task("ProcessBatch", after=second)
+    writer.iteration("Succeeded", "ProcessBatches", 0, after=first)
+    writer.iteration("Succeeded", "ProcessBatches", 1, after=second)
+    writer.add("MapStateSucceeded")
+    writer.leave("ProcessBatches", "Map")
+    writer.task("Verify")
+    report = {"counts": counts, "report": f"s3://reports/_reports/{job_id}/failures.csv"}
+    writer.task("AggregateFailures", output={**manifest, "report": report})
+    writer.succeed({**manifest, "report": report})
+    return writer.events
