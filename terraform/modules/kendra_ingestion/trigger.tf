@@ -1,0 +1,115 @@
+resource "aws_cloudwatch_event_rule" "manifest_created" {
+  name        = "${var.name_prefix}-manifest-created"
+  description = "A manifest was dropped into the ingestion bucket"
+
+  event_pattern = jsonencode({
+    source      = ["aws.s3"]
+    detail-type = ["Object Created"]
+    detail = {
+      bucket = { name = [var.ingestion_bucket.name] }
+      object = { key = [{ suffix = "/_control/manifest.json" }] }
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "manifest_created" {
+  rule     = aws_cloudwatch_event_rule.manifest_created.name
+  arn      = module.state_machine.arn
+  role_arn = aws_iam_role.events.arn
+
+  input_transformer {
+    input_paths = {
+      bucket    = "$.detail.bucket.name"
+      key       = "$.detail.object.key"
+      sequencer = "$.detail.object.sequencer"
+    }
+    # EventBridge quotes what it fills in. Not jsonencode, which writes < and > as \u003c and \u003e.
+    input_template = "{\"bucket\": <bucket>, \"key\": <key>, \"sequencer\": <sequencer>}"
+  }
+
+  # A day outlasts any outage worth waiting for; what is undeliverable even then is kept for a person.
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+
+  depends_on = [aws_iam_role_policy.events, aws_sqs_queue_policy.dead_letters]
+}
+
+data "aws_iam_policy_document" "events_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_cloudwatch_event_rule.manifest_created.arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "events" {
+  name               = aws_cloudwatch_event_rule.manifest_created.name
+  description        = "Role of the rule that starts ${local.name}"
+  assume_role_policy = data.aws_iam_policy_document.events_trust.json
+}
+
+data "aws_iam_policy_document" "events" {
+  statement {
+    sid       = "StartExecution"
+    actions   = ["states:StartExecution"]
+    resources = [module.state_machine.arn]
+  }
+}
+
+resource "aws_iam_role_policy" "events" {
+  name   = aws_iam_role.events.name
+  role   = aws_iam_role.events.id
+  policy = data.aws_iam_policy_document.events.json
+}
+
+resource "aws_sqs_queue" "dead_letters" {
+  name                      = "${local.name}-dead-letters"
+  message_retention_seconds = 1209600 # 14 days, the longest that SQS keeps a message
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
+  kms_master_key_id         = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "dead_letters" {
+  statement {
+    sid       = "SendFromRule"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_cloudwatch_event_rule.manifest_created.arn]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.id
+  policy    = data.aws_iam_policy_document.dead_letters.json
+}

@@ -1,0 +1,141 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.region
+  account   = data.aws_caller_identity.current.account_id
+
+  # Known from the name alone: the role trusts the machine, and the machine needs the role.
+  arn = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${var.name}"
+
+  # The file is JSON as it stands, so the one number among the placeholders is quoted there.
+  rendered = replace(
+    templatefile(var.definition, var.substitutions),
+    "/\"MaxConcurrency\": *\"([0-9]+)\"/",
+    "\"MaxConcurrency\": $1",
+  )
+  unused = [for name in keys(var.substitutions) : name if !strcontains(file(var.definition), "$${${name}}")]
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  # Groups under /aws/vendedlogs/ share one resource policy, which has a limit of 5,120 characters.
+  name              = "/aws/vendedlogs/states/${var.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["states.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = var.name
+  description        = "Role of the state machine ${var.name}"
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+data "aws_iam_policy_document" "this" {
+  source_policy_documents = [var.policy]
+
+  statement {
+    sid = "DeliverLogs"
+    actions = [
+      "logs:CreateLogDelivery",
+      "logs:DeleteLogDelivery",
+      "logs:DescribeLogGroups",
+      "logs:DescribeResourcePolicies",
+      "logs:GetLogDelivery",
+      "logs:ListLogDeliveries",
+      "logs:PutResourcePolicy",
+      "logs:UpdateLogDelivery",
+    ]
+    # CloudWatch Logs knows no resources for log deliveries.
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "WriteTraces"
+    actions = [
+      "xray:GetSamplingRules",
+      "xray:GetSamplingTargets",
+      "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
+    ]
+    # X-Ray knows no resources for these actions.
+    resources = ["*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn[*]
+
+    content {
+      sid       = "UseKey"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = var.name
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}
+
+resource "aws_sfn_state_machine" "this" {
+  name       = var.name
+  role_arn   = aws_iam_role.this.arn
+  definition = jsonencode(jsondecode(local.rendered))
+
+  logging_configuration {
+    level = "ALL"
+    # Keys and counts flow through the states, never documents.
+    include_execution_data = true
+    log_destination        = "${aws_cloudwatch_log_group.this.arn}:*"
+  }
+
+  tracing_configuration {
+    enabled = true
+  }
+
+  dynamic "encryption_configuration" {
+    for_each = var.kms_key_arn[*]
+
+    content {
+      type                              = "CUSTOMER_MANAGED_KMS_KEY"
+      kms_key_id                        = encryption_configuration.value
+      kms_data_key_reuse_period_seconds = 300
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(local.unused) == 0
+      error_message = "${var.definition} has no placeholder for ${join(", ", local.unused)}. Remove the substitution or use it."
+    }
+  }
+
+  # Creating a machine with logging fails until its role may deliver logs.
+  depends_on = [aws_iam_role_policy.this]
+}

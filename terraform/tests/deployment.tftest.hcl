@@ -1,0 +1,175 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  aws_region       = "eu-west-1"
+  ingestion_bucket = "example-ingestion"
+  reports_bucket   = "example-reports"
+  kendra_index_id  = "12345678-1234-1234-1234-123456789012"
+  package_dir      = "tests/package"
+}
+
+run "creates_both_buckets_by_default" {
+  command = plan
+
+  assert {
+    condition     = keys(module.bucket) == ["ingestion", "reports"] && length(data.aws_s3_bucket.existing) == 0
+    error_message = "Created: ${join(", ", keys(module.bucket))}."
+  }
+
+  assert {
+    condition     = output.ingestion_bucket == "example-ingestion" && output.reports_bucket == "example-reports"
+    error_message = "The outputs name ${output.ingestion_bucket} and ${output.reports_bucket}."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_notification.existing) == 0
+    error_message = "A bucket created here has its notification from its own module."
+  }
+}
+
+run "names_follow_the_prefix" {
+  command = plan
+
+  variables {
+    name_prefix = "search"
+  }
+
+  assert {
+    condition     = aws_sns_topic.notifications.name == "search-notifications"
+    error_message = "The topic is ${aws_sns_topic.notifications.name}."
+  }
+
+  assert {
+    condition     = output.jobs_table == "search-jobs"
+    error_message = "The table is ${output.jobs_table}."
+  }
+
+  assert {
+    condition     = aws_lambda_layer_version.dependencies.layer_name == "search-dependencies"
+    error_message = "The layer is ${aws_lambda_layer_version.dependencies.layer_name}."
+  }
+}
+
+run "expires_archive_and_work_in_the_reports_bucket_alone" {
+  command = plan
+
+  variables {
+    archive_expiry_days = 45
+  }
+
+  assert {
+    condition     = local.expiry_days.reports == { "_archive/" = 45, "_work/" = 30 } && length(local.expiry_days.ingestion) == 0
+    error_message = "Expiry is ${jsonencode(local.expiry_days)}."
+  }
+}
+
+run "leaves_existing_buckets_alone" {
+  command = plan
+
+  variables {
+    create_ingestion_bucket = false
+    create_reports_bucket   = false
+  }
+
+  assert {
+    condition     = length(module.bucket) == 0 && keys(data.aws_s3_bucket.existing) == ["ingestion", "reports"]
+    error_message = "Created: ${join(", ", keys(module.bucket))}."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_notification.existing) == 0
+    error_message = "The notification configuration of an existing bucket was replaced unasked."
+  }
+
+  assert {
+    condition     = output.ingestion_bucket == "example-ingestion" && output.reports_bucket == "example-reports"
+    error_message = "The outputs name ${output.ingestion_bucket} and ${output.reports_bucket}."
+  }
+}
+
+run "turns_events_of_an_existing_bucket_on_when_asked" {
+  command = plan
+
+  variables {
+    create_ingestion_bucket               = false
+    enable_eventbridge_on_existing_bucket = true
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.existing[0].bucket == "example-ingestion" && aws_s3_bucket_notification.existing[0].eventbridge
+    error_message = "The existing bucket does not send its events to EventBridge."
+  }
+
+  assert {
+    condition     = keys(module.bucket) == ["reports"]
+    error_message = "Created: ${join(", ", keys(module.bucket))}."
+  }
+}
+
+run "refuses_an_existing_bucket_of_another_region" {
+  command         = plan
+  expect_failures = [data.aws_s3_bucket.existing]
+
+  variables {
+    aws_region              = "eu-central-1"
+    create_ingestion_bucket = false
+  }
+}
+
+run "encrypts_the_topic_with_aws_key_by_default" {
+  command = plan
+
+  assert {
+    condition     = aws_sns_topic.notifications.kms_master_key_id == "alias/aws/sns"
+    error_message = "The topic's key is ${aws_sns_topic.notifications.kms_master_key_id}."
+  }
+}
+
+run "encrypts_the_topic_with_the_key_that_is_given" {
+  command = plan
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+
+  assert {
+    condition     = aws_sns_topic.notifications.kms_master_key_id == var.kms_key_arn
+    error_message = "The topic's key is ${aws_sns_topic.notifications.kms_master_key_id}."
+  }
+}
+
+run "subscribes_nobody_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 0
+    error_message = "Somebody was subscribed."
+  }
+}
+
+run "subscribes_the_address_that_is_given" {
+  command = plan
+
+  variables {
+    notification_email = "search-team@example.com"
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "search-team@example.com" && aws_sns_topic_subscription.email[0].protocol == "email"
+    error_message = "The subscription is ${jsonencode(aws_sns_topic_subscription.email)}."
+  }
+}
+
+run "refuses_requests_without_tls_at_the_topic" {
+  command = apply
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.notifications.statement :
+      statement.effect == "Deny" && one(statement.condition).variable == "aws:SecureTransport"
+    ])
+    error_message = "The topic's policy is ${jsonencode(data.aws_iam_policy_document.notifications.statement)}."
+  }
+}

@@ -1,0 +1,94 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name               = "example-work"
+  description        = "Works"
+  package            = "tests/package/kendra_ingestion.zip"
+  handler            = "example.work.handler"
+  timeout            = 60
+  policy             = "{\"Version\": \"2012-10-17\", \"Statement\": []}"
+  log_retention_days = 7
+}
+
+run "runs_on_graviton_with_traces_and_its_own_logs" {
+  command = apply
+
+  module {
+    source = "./modules/function"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.architectures == tolist(["arm64"]) && aws_lambda_function.this.runtime == "python3.13"
+    error_message = "The function runs ${aws_lambda_function.this.runtime} on ${join(", ", aws_lambda_function.this.architectures)}."
+  }
+
+  assert {
+    condition     = one(aws_lambda_function.this.tracing_config).mode == "Active"
+    error_message = "The function is not traced."
+  }
+
+  assert {
+    condition = (
+      one(aws_lambda_function.this.logging_config).log_group == "/aws/lambda/example-work"
+      && one(aws_lambda_function.this.logging_config).log_format == "JSON"
+      && aws_cloudwatch_log_group.this.retention_in_days == 7
+    )
+    error_message = "The function's logs are not JSON in a group of its own that expires."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.role == aws_iam_role.this.arn && aws_iam_role.this.name == "example-work"
+    error_message = "The function has no role of its own."
+  }
+
+  assert {
+    condition = one([
+      for statement in data.aws_iam_policy_document.this.statement : statement.resources if statement.sid == "WriteLogs"
+    ]) == toset(["${aws_cloudwatch_log_group.this.arn}:*"])
+    error_message = "The function may write to logs other than its own."
+  }
+
+  assert {
+    condition     = length([for statement in data.aws_iam_policy_document.this.statement : statement if statement.sid == "UseKey"]) == 0
+    error_message = "The function may use a key although there is none."
+  }
+}
+
+run "uses_the_key_that_is_given" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.kms_key_arn == var.kms_key_arn && aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
+    error_message = "The function's settings or logs do not use the key."
+  }
+
+  assert {
+    condition = one([
+      for statement in data.aws_iam_policy_document.this.statement : statement.resources if statement.sid == "UseKey"
+    ]) == toset([var.kms_key_arn])
+    error_message = "The function may not use the key."
+  }
+}
+
+run "stops_at_plan_before_packaging" {
+  command         = plan
+  expect_failures = [aws_lambda_function.this]
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    package = "tests/package/absent.zip"
+  }
+}

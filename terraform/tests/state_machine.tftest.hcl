@@ -1,0 +1,113 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name               = "example-machine"
+  definition         = "tests/definitions/sound.asl.json"
+  policy             = "{\"Version\": \"2012-10-17\", \"Statement\": []}"
+  log_retention_days = 7
+  substitutions = {
+    work_arn        = "arn:aws:lambda:eu-west-1:123456789012:function:work"
+    max_concurrency = 3
+  }
+}
+
+run "renders_placeholders_and_the_one_number" {
+  command = plan
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Process.MaxConcurrency == 3
+    error_message = "MaxConcurrency is not the number 3: ${aws_sfn_state_machine.this.definition}"
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sfn_state_machine.this.definition).States.Process.ItemProcessor.States.Work.Resource
+      == "arn:aws:lambda:eu-west-1:123456789012:function:work"
+    )
+    error_message = "The function's ARN is not in the definition: ${aws_sfn_state_machine.this.definition}"
+  }
+}
+
+run "logs_everything_and_traces" {
+  command = apply
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  assert {
+    condition = (
+      one(aws_sfn_state_machine.this.logging_configuration).level == "ALL"
+      && one(aws_sfn_state_machine.this.logging_configuration).include_execution_data
+      && one(aws_sfn_state_machine.this.logging_configuration).log_destination == "${aws_cloudwatch_log_group.this.arn}:*"
+      && one(aws_sfn_state_machine.this.tracing_configuration).enabled
+    )
+    error_message = "Executions are not logged in full and traced."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.retention_in_days == 7 && startswith(aws_cloudwatch_log_group.this.name, "/aws/vendedlogs/")
+    error_message = "The log group is ${aws_cloudwatch_log_group.this.name}, kept ${aws_cloudwatch_log_group.this.retention_in_days} days."
+  }
+}
+
+run "is_trusted_for_itself_alone" {
+  command = plan
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  assert {
+    condition = {
+      for condition in one(data.aws_iam_policy_document.trust.statement).condition : condition.variable => condition.values
+      } == {
+      "aws:SourceAccount" = tolist(["123456789012"])
+      "aws:SourceArn"     = tolist(["arn:aws:states:eu-west-1:123456789012:stateMachine:example-machine"])
+    }
+    error_message = "The role is trusted on ${jsonencode(data.aws_iam_policy_document.trust.statement)}."
+  }
+}
+
+run "encrypts_with_the_key_that_is_given" {
+  command = plan
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
+      && one(aws_sfn_state_machine.this.encryption_configuration).kms_key_id == var.kms_key_arn
+    )
+    error_message = "The machine or its logs do not use the key."
+  }
+}
+
+run "refuses_a_substitution_without_a_placeholder" {
+  command         = plan
+  expect_failures = [aws_sfn_state_machine.this]
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    substitutions = {
+      work_arn        = "arn:aws:lambda:eu-west-1:123456789012:function:work"
+      max_concurrency = 3
+      jobs_table      = "millrace-jobs"
+    }
+  }
+}

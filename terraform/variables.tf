@@ -1,0 +1,179 @@
+variable "aws_region" {
+  description = "Region that everything is deployed to, for example eu-west-1. The Kendra index must be there too."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2,}(-[a-z]+)+-[0-9]$", var.aws_region))
+    error_message = "aws_region must be a region's code such as eu-west-1, not its display name."
+  }
+}
+
+variable "name_prefix" {
+  description = "Begins the name of every resource. Roles are known account-wide, so two deployments in one account need different prefixes, whatever their regions."
+  type        = string
+  default     = "millrace"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$", var.name_prefix))
+    error_message = "name_prefix must be 1 to 30 lowercase letters, digits and dashes, begin with a letter and not end in a dash."
+  }
+}
+
+variable "ingestion_bucket" {
+  description = "Name of the bucket that teams drop documents and manifests into. Created unless create_ingestion_bucket is false."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.ingestion_bucket))
+    error_message = "ingestion_bucket must be a bucket's name (3 to 63 lowercase letters, digits, dots and dashes), without s3:// or a path."
+  }
+}
+
+variable "create_ingestion_bucket" {
+  description = "True creates the ingestion bucket. False uses one that exists: its encryption, policy and lifecycle stay its owner's, and see enable_eventbridge_on_existing_bucket for its events."
+  type        = bool
+  default     = true
+}
+
+variable "enable_eventbridge_on_existing_bucket" {
+  description = "Only for an existing ingestion bucket, which must send its events to EventBridge or no manifest starts anything. False leaves that to its owner. True turns it on here, and replaces the bucket's whole notification configuration: any topic, queue or function that it notifies today is dropped."
+  type        = bool
+  default     = false
+}
+
+variable "reports_bucket" {
+  description = "Name of the bucket for reports, archived manifests and the pipeline's own part files. Not the ingestion bucket. Created unless create_reports_bucket is false."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.reports_bucket))
+    error_message = "reports_bucket must be a bucket's name (3 to 63 lowercase letters, digits, dots and dashes), without s3:// or a path."
+  }
+}
+
+variable "create_reports_bucket" {
+  description = "True creates the reports bucket. False uses one that exists: expiring _archive/ and _work/ is then its owner's task, since a lifecycle configuration set here would replace the owner's."
+  type        = bool
+  default     = true
+}
+
+variable "force_destroy" {
+  description = "True lets terraform destroy delete the buckets it created together with every document and report in them. Meant for trials; leave false where the content matters."
+  type        = bool
+  default     = false
+}
+
+variable "kendra_index_id" {
+  description = "Id of the existing Kendra index that documents go to: the 36 characters at the end of its ARN."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9-]{35}$", var.kendra_index_id))
+    error_message = "kendra_index_id must be the index's id (36 letters, digits and dashes), not its name or ARN: aws kendra list-indices shows it."
+  }
+}
+
+variable "deploy_option" {
+  description = "How the pipeline is driven. \"sfn\": one Step Functions state machine."
+  type        = string
+  default     = "sfn"
+
+  validation {
+    condition     = contains(["sfn"], var.deploy_option)
+    error_message = "deploy_option must be \"sfn\", the only option so far."
+  }
+}
+
+variable "max_concurrency" {
+  description = "How many chunks of documents are sent to the index at once. They share kendra_requests_per_second: more of them hide latency, they do not raise the rate."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = contains([1, 2, 3, 4], var.max_concurrency)
+    error_message = "max_concurrency must be 1, 2, 3 or 4."
+  }
+}
+
+variable "kendra_requests_per_second" {
+  description = "Batch requests a second that the whole pipeline sends to the index. Set it to your account's quota; when the index throttles nevertheless, the workers slow down by themselves."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.kendra_requests_per_second > 0 && var.kendra_requests_per_second <= 1000
+    error_message = "kendra_requests_per_second must be above 0 and at most 1000; fractions are allowed (0.5 is one request every two seconds)."
+  }
+}
+
+variable "verification_deadline_seconds" {
+  description = "How long, after sending, to ask the index about documents that it has not finished. Those still unanswered are then reported as unverified. 0 turns the asking off."
+  type        = number
+  default     = 3600
+
+  validation {
+    condition = (
+      var.verification_deadline_seconds >= 0
+      && var.verification_deadline_seconds <= 86400
+      && floor(var.verification_deadline_seconds) == var.verification_deadline_seconds
+    )
+    error_message = "verification_deadline_seconds must be a whole number from 0 (off) to 86400 (a day)."
+  }
+}
+
+variable "archive_expiry_days" {
+  description = "Days until an archived manifest under _archive/ in the reports bucket expires."
+  type        = number
+  default     = 90
+
+  validation {
+    condition = (
+      var.archive_expiry_days >= 30
+      && var.archive_expiry_days <= 90
+      && floor(var.archive_expiry_days) == var.archive_expiry_days
+    )
+    error_message = "archive_expiry_days must be a whole number from 30 to 90."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "ARN of a symmetric KMS key of this region that encrypts the buckets, table, queue, topic, logs, executions and function settings. Null uses S3-managed and AWS-managed keys. docs/decisions/customer-key.md says what the key's own policy must allow. A bucket that exists must use this key, or none of KMS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be a key's ARN (arn:aws:kms:<region>:<account>:key/<id>), not an alias: aws kms describe-key --key-id alias/<name> shows it."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the logs of functions and executions are kept."
+  type        = number
+  default     = 90
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days,
+    )
+    error_message = "log_retention_days must be one that CloudWatch Logs offers: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "notification_email" {
+  description = "Address that is told of every finished and failed job; AWS sends it a message to confirm first. Null subscribes nobody: use the topic of the output notifications_topic_arn."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.notification_email == null || can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.notification_email))
+    error_message = "notification_email must be one e-mail address such as search-team@example.com, or null."
+  }
+}
+
+variable "package_dir" {
+  description = "Folder with the zips that `make package` builds, absolute or relative to the folder that Terraform runs in."
+  type        = string
+  default     = "../build"
+}

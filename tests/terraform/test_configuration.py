@@ -1,0 +1,59 @@
+"""The configuration as Terraform itself judges it. Its own tests are in terraform/tests/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from millrace.local import offline_terraform
+from tests.terraform import mocked
+from tests.terraform.mocked import CONFIGURATION
+
+
+def test_files_are_formatted() -> None:
+    done = offline_terraform.fmt_check(CONFIGURATION)
+    assert done.returncode == 0, f"`terraform fmt -recursive` would change:\n{done.stdout}{done.stderr}"
+
+
+def test_the_configuration_is_valid() -> None:
+    done = offline_terraform.validate(CONFIGURATION)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Warning" not in done.stdout
+
+
+def test_the_tests_of_the_configuration_pass() -> None:
+    done = offline_terraform.test(CONFIGURATION)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for file in CONFIGURATION.glob("tests/*.tftest.hcl") for line in file.read_text().splitlines()]
+    runs = sum(line.startswith('run "') for line in lines)
+    assert f"Success! {runs} passed, 0 failed." in done.stdout
+
+
+def test_before_packaging_one_sentence_says_what_to_do(tmp_path: Path) -> None:
+    (said,) = mocked.refuse(mocked.copy(tmp_path), package_dir="nowhere")
+    assert said.endswith(
+        "Not built yet: nowhere/kendra_ingestion.zip, nowhere/layer.zip. Run `make package` in the repository first."
+    )
+
+
+def test_a_definition_that_is_not_json_stops_the_plan(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    definition = tmp_path / "state_machines" / "kendra_ingestion.asl.json"
+    definition.write_text(definition.read_text().rstrip().removesuffix("}"))
+    for said in mocked.refuse(root):
+        assert 'Call to function "jsondecode" failed' in said
+
+
+def test_a_placeholder_that_nothing_fills_stops_the_plan(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    definition = tmp_path / "state_machines" / "kendra_ingestion.asl.json"
+    definition.write_text(definition.read_text().replace("${jobs_table}", "${job_table}"))
+    for said in mocked.refuse(root):
+        assert "job_table" in said
+
+
+def test_a_word_about_a_function_that_nothing_reads_is_refused(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    module = root / "modules" / "kendra_ingestion" / "main.tf"
+    module.write_text(module.read_text().replace("timeout     = 900", "timeout     = 900\n      memory = 256", 1))
+    (said,) = mocked.refuse(root)
+    assert "local.functions says memory, which no function is given" in said
