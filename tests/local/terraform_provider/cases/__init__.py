@@ -1,0 +1,18 @@
+"""What the contract test asks of every resource type: two configurations, a change, a hand in the service, a refusal.
+
+The resources of all types stand in one configuration and use each other: `minimal` and `full` are the names of both of
+each type. A service is asked through boto3, never through the provider.
+"""
+
+from __future__ import annotations
+
+from tests.local.terraform_provider.cases import dynamodb, functions, iam, messaging, observability, orchestration, s3
+from tests.local.terraform_provider.cases.case import Case
+
+
+def cases(package: str, other_package: str) -> dict[str, Case]:
+    """The cases by resource type; both arguments are paths of zips with a module `app`."""
+    families = (dynamodb, iam, messaging, observability, orchestration, s3)
+    return functions.cases(package, other_package) | {
+        name: case for family in families for name, case in family.cases().items()
+    }
