@@ -1,0 +1,93 @@
+"""What every command shares: the global options, where to print, and the deployment to talk to."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from millrace import deployment
+from millrace.deployment import Deployment
+from millrace.executions.adapter import Executions
+from millrace.jobs import Jobs
+from millrace.reports import Reports
+
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+@dataclass
+class Context:
+    """`machine` asks for JSON; `announce` says on stderr which deployment a command talks to."""
+
+    folder: Path
+    outputs: Path | None
+    machine: bool
+    debug: bool
+    announce: bool = True
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def console(self) -> Console:
+        """For people: stdout, or stderr where stdout belongs to a script."""
+        return _console(stderr=self.machine)
+
+    @cached_property
+    def notes(self) -> Console:
+        """For people, and never part of the answer."""
+        return _console(stderr=True, style="dim")
+
+    def emit(self, document: Any) -> None:
+        """Print one JSON document in one line, where JSON was asked for."""
+        if self.machine:
+            typer.echo(json.dumps(document, ensure_ascii=False, default=_as_json))
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        found = deployment.find(self.folder, self.outputs)
+        if self.announce:
+            self.notes.print(f"talking to {found.describe()}", markup=False, soft_wrap=True)
+        return found
+
+    def client(self, service: str) -> Any:
+        """A client for the deployment; each service's is made once."""
+        if service not in self._clients:
+            self._clients[service] = self.deployment.client(service)
+        return self._clients[service]
+
+    @cached_property
+    def executions(self) -> Executions:
+        return Executions(self.client("stepfunctions"), self.deployment.state_machine_arn)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.client("dynamodb"), self.deployment.jobs_table)
+
+    @cached_property
+    def reports(self) -> Reports:
+        return Reports(self.client("s3"), self.deployment.reports_bucket)
+
+    @property
+    def seconds_between_looks(self) -> float:
+        """How often to look at a running execution; AWS's quotas allow far more than one look a second."""
+        return 0.2 if self.deployment.embedded else 1.0
+
+
+def _as_json(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} has no place in JSON")
+
+
+def _console(**settings: Any) -> Console:
+    """A console that fits its terminal; a file or a pipe has no width to fit."""
+    console = Console(highlight=False, **settings)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH_WITHOUT_TERMINAL
+    return console

@@ -1,0 +1,296 @@
+"""The commands about jobs: submit, watch, report, runs, query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from millrace import search, submission
+from millrace.cli.context import Context
+from millrace.cli.printing import equation, plain, runs_table, say, say_failures, say_what_there_is
+from millrace.errors import AlreadyRunning, ExitCode, NotFound, UsageError
+from millrace.executions.adapter import Execution, manifest_of
+from millrace.executions.changes import changes
+from millrace.executions.drawing import draw
+from millrace.executions.outcome import job_id_of, outcome_of, sentence
+from millrace.executions.view import RunView, view_of
+from millrace.executions.watching import Pace, await_execution, follow
+from millrace.reports import counts_of
+from millrace.submission import Submission, Survey
+
+SECONDS_TO_BEGIN = 60.0
+SECONDS_TO_WATCH = 12 * 3600.0
+ROWS_SHOWN = 50
+INTERRUPTED = 130
+FIRST_EVENTS = 25  # enough to hold LoadManifest with a few retries, which knows the job's id
+
+TimeLimit = Annotated[
+    float, typer.Option("--time-limit", min=0, metavar="SECONDS", help="Stop watching after this time.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (submit, watch, report, runs, query):
+        app.command()(command)
+
+
+def submit(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Holds pairs, x.json and x.json.metadata.json, at any depth, and maybe a manifest.json."),
+    ],
+    prefix: Annotated[
+        str | None, typer.Option(help="Where in the ingestion bucket; the folder's name if not given.")
+    ] = None,
+    job_id: Annotated[
+        str | None, typer.Option(help="The job's name; the folder's name and the time if not given.")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A manifest to use in place of the folder's own (deletes, mode, ...)."),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse a folder with files that lack a partner or were left out."),
+    ] = False,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
+    time_limit: TimeLimit = SECONDS_TO_WATCH,
+) -> None:
+    """Upload a folder's documents and start a job.
+
+    The manifest goes last and starts it. Objects that are under the prefix already belong to the job, too.
+    """
+    context: Context = ctx.obj
+    found = submission.survey(folder)
+    say_what_there_is(context.console, found)
+    if not found.files and not (found.manifest or manifest):
+        raise UsageError(f"{folder} holds no documents and no manifest.json; there is nothing to submit")
+    if strict and not found.flawless:
+        raise UsageError(f"nothing was uploaded: {folder} is not flawless, and --strict was given")
+    job = submission.plan(
+        found,
+        context.deployment.ingestion_bucket,
+        datetime.now(UTC),
+        prefix=prefix,
+        job_id=job_id,
+        manifest=submission.read_manifest(manifest) if manifest else None,
+    )
+    began = send(context, job, found)
+    context.emit({"type": "submitted", **document_of(job, found)})
+    if not watch_it:
+        say(context.console, f"submitted as {job.job_id}; see it: millrace watch {job.job_id}")
+        return
+    pace = Pace(every=context.seconds_between_looks, at_most=SECONDS_TO_BEGIN)
+    execution = await_execution(context.executions, job.bucket, job.manifest_key, began, pace)
+    raise typer.Exit(watch_to_its_end(context, execution, job.job_id, time_limit))
+
+
+def send(context: Context, job: Submission, found: Survey) -> datetime:
+    """Upload the files and then the manifest, unless the job is running; return S3's time of the manifest."""
+    refuse_if_running(context, job.job_id)
+    with _upload_progress(context) as progress:
+        bar = progress.add_task("uploading", total=len(found.files))
+        submission.upload_files(context.client("s3"), job, found.files, arrived=lambda _: progress.advance(bar))
+    refuse_if_running(context, job.job_id)
+    return submission.write_manifest(context.client("s3"), job)
+
+
+def refuse_if_running(context: Context, job_id: str) -> None:
+    """Raise AlreadyRunning while an execution that has not ended holds the job's lock."""
+    job = context.jobs.get(job_id)
+    if job is not None and job.owner and context.executions.is_running(job.owner):
+        raise AlreadyRunning(
+            f"job {job_id} is running now, so no manifest was written; watch it (millrace watch {job_id}) "
+            "or name another: --job-id"
+        )
+
+
+def _upload_progress(context: Context) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files"),
+        TimeElapsedColumn(),
+        console=context.console if context.console.is_terminal else context.notes,
+        transient=True,
+        disable=not (context.console.is_terminal or context.notes.is_terminal),
+    )
+
+
+def document_of(job: Submission, found: Survey) -> dict[str, Any]:
+    return {
+        "jobId": job.job_id,
+        "prefix": job.prefix,
+        "manifest": f"s3://{job.bucket}/{job.manifest_key}",
+        "files": len(found.files),
+        "bytes": found.size,
+        "pairs": found.pairs,
+        "withoutMetadata": list(found.without_metadata),
+        "withoutDocument": list(found.without_document),
+        "leftOut": [vars(entry) for entry in found.left_out],
+    }
+
+
+def watch(
+    ctx: typer.Context,
+    job: Annotated[str | None, typer.Argument(help="A job's id; the newest execution if not given.")] = None,
+    time_limit: TimeLimit = SECONDS_TO_WATCH,
+) -> None:
+    """Show a job's states as they change, to its end. Ctrl-C stops watching; the job goes on."""
+    context: Context = ctx.obj
+    execution = _execution_of(context, job) if job else _newest(context)
+    raise typer.Exit(watch_to_its_end(context, execution, job, time_limit))
+
+
+def _execution_of(context: Context, job_id: str) -> Execution:
+    job = context.jobs.get(job_id)
+    if job is None or not job.execution:
+        raise NotFound(
+            f"no job {job_id} in table {context.deployment.jobs_table}; if it was submitted a moment ago, "
+            "repeat the command; list the jobs: millrace runs"
+        )
+    return context.executions.describe(context.executions.arn_of(job.execution))
+
+
+def _newest(context: Context) -> Execution:
+    newest = context.executions.newest(1)
+    if not newest:
+        raise NotFound("nothing has run yet; hand in a folder: millrace submit FOLDER --watch")
+    return newest[0]
+
+
+def watch_to_its_end(context: Context, execution: Execution, job_id: str | None, time_limit: float) -> ExitCode | int:
+    """Show an execution until it has ended, then its counts. Returns the exit code."""
+    pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
+    views = follow(context.executions.history(execution.arn), pace)
+    context.emit({"type": "execution", "execution": execution.arn, "jobId": job_id, "startedAt": execution.started})
+    say(context.console, f"execution {execution.name}")
+    try:
+        view = last_of_json(context, views) if context.machine else draw(context.console, views)
+    except KeyboardInterrupt:
+        context.notes.print("stopped watching; the job goes on: millrace watch", soft_wrap=True)
+        return INTERRUPTED
+    return conclude(context, view, job_id)
+
+
+def last_of_json(context: Context, views: Iterator[RunView]) -> RunView:
+    """Print each change as a line of JSON, and return the last view."""
+    before: RunView | None = None
+    for view in views:
+        for change in changes(before, view):
+            context.emit(change.as_dict())
+        before = view
+    assert before is not None
+    return before
+
+
+def conclude(context: Context, view: RunView, job_id: str | None) -> ExitCode:
+    """Say how an execution ended."""
+    outcome = outcome_of(view)
+    job_id = outcome.job_id or job_id
+    took = round(view.seconds(datetime.now(UTC)), 3)
+    context.emit(
+        {
+            "type": "end",
+            "jobId": job_id,
+            "status": str(view.status),
+            "error": view.error,
+            "cause": view.cause,
+            "message": sentence(view.cause) if view.error else None,
+            "seconds": took,
+            "counts": outcome.counts,
+            "report": outcome.report,
+            "note": outcome.note,
+            "exitCode": int(outcome.exit_code),
+        }
+    )
+    console = context.console
+    if view.error:
+        say(console, f"{view.status} after {took:.1f} s: {view.error}: {sentence(view.cause)}", "red")
+    elif outcome.note:
+        say(console, f"ended after {took:.1f} s: {outcome.note}")
+    else:
+        say(console, f"finished in {took:.1f} s: {equation(outcome.counts)}")
+    if outcome.counts.get("unverified"):
+        say(console, "unverified: accepted, but the index had not answered at the deadline; ask it: millrace query")
+    if outcome.exit_code is ExitCode.FAILED_DOCUMENTS:
+        say(console, f"the failed documents and their reasons: millrace report {job_id}")
+    return outcome.exit_code
+
+
+def report(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(help="A job's id.")],
+    failures_only: Annotated[bool, typer.Option("--failures-only", help="Leave the summary out.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=0, help="How many failed documents to show; --json shows all.")
+    ] = ROWS_SHOWN,
+) -> None:
+    """Show what became of a job's documents, and where its failures.csv is."""
+    context: Context = ctx.obj
+    summary = context.reports.summary(job)
+    failures = list(context.reports.failures(job))
+    place = context.reports.place(job, "failures.csv")
+    counts = counts_of(summary)
+    rows = [{"documentId": f.document_id, "errorCode": f.error_code, "errorMessage": f.error_message} for f in failures]
+    context.emit({**({} if failures_only else {"summary": summary}), "failures": rows, "csv": place})
+    if not failures_only:
+        say(context.console, f"job {job}: {equation(counts)}")
+    say_failures(context.console, failures[:limit])
+    if len(failures) > limit:
+        say(context.console, f"and {len(failures) - limit} more")
+    say(context.console, f"csv: {place}")
+    raise typer.Exit(ExitCode.FAILED_DOCUMENTS if failures else ExitCode.OK)
+
+
+def runs(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many executions.")] = 20,
+) -> None:
+    """List the executions, newest first."""
+    context: Context = ctx.obj
+    found = [_run(context, execution) for execution in context.executions.newest(limit)]
+    context.emit({"runs": found})
+    if not found:
+        say(context.console, "nothing has run yet; hand in a folder: millrace submit FOLDER --watch")
+        return
+    context.console.print(runs_table(found))
+
+
+def _run(context: Context, execution: Execution) -> dict[str, Any]:
+    described = context.executions.describe(execution.arn)
+    manifest = manifest_of(described.input)
+    ended = described.ended or datetime.now(UTC)
+    return {
+        "name": described.name,
+        "execution": described.arn,
+        "status": described.status,
+        "jobId": job_id_of(view_of(context.executions.history(described.arn, page=FIRST_EVENTS).first_page())),
+        "manifest": f"s3://{manifest[0]}/{manifest[1]}" if manifest else None,
+        "startedAt": described.started,
+        "seconds": round((ended - described.started).total_seconds(), 3),
+    }
+
+
+def query(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(help="What to ask.")],
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many answers.")] = 5,
+) -> None:
+    """Ask the Kendra index: can what was ingested be found?"""
+    context: Context = ctx.obj
+    answers = search.ask(context.client("kendra"), context.deployment.kendra_index_id, text, limit)
+    context.emit({"query": text, "answers": [answer.as_dict() for answer in answers]})
+    if not answers:
+        say(context.console, "no document answers this; other words may")
+    for answer in answers:
+        say(context.console, answer.title or "(no title)", "bold")
+        say(context.console, f"  {answer.document_id}", "dim")
+        context.console.print(plain(f"  {answer.excerpt}"))

@@ -1,0 +1,74 @@
+"""What people see of folders, counts, failures and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from millrace.reports import OUTCOMES, Failure
+from millrace.submission import Survey
+
+NAMES_SHOWN = 5
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text from outside (a name, an error) without markup and without a terminal's control characters."""
+    return Text("".join(character if character.isprintable() else " " for character in text), style)
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print one line that may hold text from outside; only the terminal itself may break it."""
+    console.print(plain(text, style), soft_wrap=True)
+
+
+def say_what_there_is(console: Console, found: Survey) -> None:
+    """Say what a folder holds, and name what will not go as a person may expect."""
+    say(console, f"{found.folder}: {found.pairs} pairs, {found.size / 1e6:.1f} MB")
+    remarks = (
+        ("without metadata, uploaded and reported by the job", found.without_metadata),
+        ("metadata without a document, uploaded and reported by the job", found.without_document),
+        ("left out", tuple(f"{entry.name} ({entry.reason})" for entry in found.left_out)),
+    )
+    for remark, names in remarks:
+        if names:
+            more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+            say(console, f"  {len(names)} {remark}: {', '.join(names[:NAMES_SHOWN])}{more}", "yellow")
+
+
+def equation(counts: Mapping[str, int]) -> str:
+    """The law with this job's numbers: `planned 15 = indexed 12 + failed 3`."""
+    terms = [f"{name} {counts[name]}" for name in OUTCOMES if counts.get(name)]
+    return f"planned {counts.get('planned', 0)} = {' + '.join(terms) or '0'}"
+
+
+def say_failures(console: Console, failures: Iterable[Failure], indent: int = 0) -> None:
+    """Two lines a failure, since ids and reasons are long: the id whole, to be copied, then its code and why."""
+    for failure in failures:
+        say(console, f"{' ' * indent}{failure.document_id}", "bold")
+        reason = Text.assemble((failure.error_code, "yellow"), ": ", plain(failure.error_message or "no reason"))
+        console.print(Padding(reason, (0, 0, 0, indent + 2)))
+
+
+def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
+    """A row a run; one that read no manifest shows which manifest it was started for."""
+    table = _table("status", "job", "began", "seconds", "execution")
+    for run in runs:
+        began = run["startedAt"].astimezone()
+        job = run["jobId"] or run["manifest"] or "-"
+        seconds = f"{run['seconds']:.1f}"
+        table.add_row(run["status"], plain(job), f"{began:%Y-%m-%d %H:%M:%S}", seconds, run["name"])
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """A table that folds what does not fit, so that an id can always be copied whole."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,1 @@
+"""Executions of the state machine: finding and starting them, reading their history, watching, drawing."""

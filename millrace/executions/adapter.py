@@ -1,0 +1,147 @@
+"""Step Functions in Millrace's words: list, describe, start, and read the history of executions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from millrace.errors import NotFound, from_aws
+from millrace.executions.view import Event
+
+PAGE = 1_000  # GetExecutionHistory's and ListExecutions' largest page
+
+
+@dataclass(frozen=True)
+class Execution:
+    arn: str
+    name: str
+    status: str
+    started: datetime
+    ended: datetime | None = None
+    input: str | None = None
+    output: str | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.status in ("RUNNING", "PENDING_REDRIVE")
+
+
+class Executions:
+    def __init__(self, client: Any, state_machine_arn: str) -> None:
+        self._client = client
+        self._machine = state_machine_arn
+
+    def arn_of(self, name: str) -> str:
+        """The ARN of an execution by its name; an ARN stays as it is."""
+        if name.startswith("arn:"):
+            return name
+        return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def newest(self, limit: int) -> list[Execution]:
+        """Up to `limit` executions, newest first, without their input and output."""
+        return list(itertools.islice(self._all(min(limit, PAGE)), limit))
+
+    def describe(self, arn: str) -> Execution:
+        try:
+            said = self._client.describe_execution(executionArn=arn)
+        except self._client.exceptions.ExecutionDoesNotExist as error:
+            raise NotFound(f"there is no execution {arn}; list them: millrace runs") from error
+        return _execution(said)
+
+    def is_running(self, name: str) -> bool:
+        """Whether Step Functions knows this execution (name or ARN) and it has not ended."""
+        try:
+            return self.describe(self.arn_of(name)).running
+        except NotFound:
+            return False
+
+    def start(self, bucket: str, key: str) -> Execution:
+        """Run a manifest by hand, as its event would."""
+        said = self._client.start_execution(
+            stateMachineArn=self._machine, input=json.dumps({"bucket": bucket, "key": key})
+        )
+        return self.describe(said["executionArn"])
+
+    def of_manifest(self, bucket: str, key: str, since: datetime) -> Execution | None:
+        """The newest execution that began at `since` or later and whose input names this manifest."""
+        for execution in self._all(page=50):
+            if execution.started < since:
+                return None
+            described = self.describe(execution.arn)
+            if manifest_of(described.input) == (bucket, key):
+                return described
+        return None
+
+    def history(self, arn: str, page: int = PAGE) -> History:
+        """A reader of its history that asks for `page` events at a time, at most 1,000."""
+        return History(self._client, arn, page)
+
+    def _all(self, page: int) -> Iterator[Execution]:
+        arguments: dict[str, Any] = {"stateMachineArn": self._machine, "maxResults": page}
+        while True:
+            try:
+                said = self._client.list_executions(**arguments)
+            except self._client.exceptions.StateMachineDoesNotExist as error:
+                raise from_aws(error) from error
+            yield from map(_execution, said["executions"])
+            if not said.get("nextToken"):
+                return
+            arguments["nextToken"] = said["nextToken"]
+
+
+class History:
+    """An execution's events, read further at each `read`: a page that was full is never asked for again."""
+
+    def __init__(self, client: Any, arn: str, page: int = PAGE) -> None:
+        self._client = client
+        self._arn = arn
+        self._page = page
+        self._token: str | None = None
+        self.events: list[Event] = []
+
+    def read(self) -> list[Event]:
+        """All events so far, oldest first."""
+        while self._read_page():
+            pass
+        return self.events
+
+    def first_page(self) -> list[Event]:
+        """The first events, as many as a page holds."""
+        self._read_page()
+        return self.events
+
+    def _read_page(self) -> bool:
+        """Read the page that the last reading ended in, or the next; whether there are more pages."""
+        arguments: dict[str, Any] = {"executionArn": self._arn, "maxResults": self._page}
+        if self._token:
+            arguments["nextToken"] = self._token
+        said = self._client.get_execution_history(**arguments)
+        known = self.events[-1]["id"] if self.events else 0
+        self.events.extend(event for event in said["events"] if event["id"] > known)
+        self._token = said.get("nextToken") or self._token
+        return bool(said.get("nextToken"))
+
+
+def manifest_of(execution_input: str | None) -> tuple[str, str] | None:
+    """Bucket and key that an execution was started for; None where its input is something else."""
+    try:
+        said = json.loads(execution_input or "null")
+        return said["bucket"], said["key"]
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _execution(said: dict[str, Any]) -> Execution:
+    return Execution(
+        arn=said["executionArn"],
+        name=said["name"],
+        status=said["status"],
+        started=said["startDate"],
+        ended=said.get("stopDate"),
+        input=said.get("input"),
+        output=said.get("output"),
+    )

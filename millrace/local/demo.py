@@ -1,0 +1,223 @@
+"""The story of `make demo`: deploy to the embedded AWS, ingest the sample, read the report, ask the index.
+
+It ends well only when the story came out as the sample means it: the three faulty documents failed, each for
+its own reason, and every other document answers a question about it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from millrace import search, submission
+from millrace.cli import pipeline
+from millrace.cli.context import Context
+from millrace.cli.printing import equation, plain, say, say_failures
+from millrace.errors import ExitCode
+from millrace.executions.drawing import draw
+from millrace.executions.outcome import outcome_of
+from millrace.executions.view import RunView
+from millrace.executions.watching import Pace, await_execution, follow
+from millrace.local import laptop
+from millrace.search import Answer
+from millrace.submission import METADATA_SUFFIX, Submission, Survey
+
+SAMPLE = Path(__file__).resolve().parents[2] / "sample" / "kendra_ingestion"
+QUESTION = "How many turns does the crank of the race gate take?"
+ANSWER = "handbook-sluice-gates"
+FAULTS: Mapping[str, str] = {
+    "faulty/valve-tags.json": "MissingMetadata",
+    "handbook-night-rounds": "UnknownAttribute",
+    "handbook-summer-readings": "InvalidRequest",
+}
+"""Which documents of the sample fail, by id (by place where they have none), and the code of each."""
+
+INDENT = 3
+SECONDS_TO_BEGIN = 30.0
+SECONDS_TO_END = 120.0
+
+
+@dataclass(frozen=True)
+class Story:
+    """What came out: the failed documents by id or place with their codes, and who does not answer."""
+
+    failed: Mapping[str, str]
+    silent: Sequence[str]
+    answer: str | None
+
+
+def flaws(story: Story) -> list[str]:
+    """What is not as the sample means it, in words."""
+    found = [f"{name} failed with {code}" for name, code in story.failed.items() if name not in FAULTS]
+    for name, code in FAULTS.items():
+        said = story.failed.get(name)
+        if said is None:
+            found.append(f"{name} did not fail; it should, with {code}")
+        elif said != code:
+            found.append(f"{name} failed with {said}, not with {code}")
+    found += [f"{name} does not answer for its own title" for name in story.silent]
+    if story.answer != ANSWER:
+        found.append(f"the question was answered by {story.answer or 'nothing'}, not by {ANSWER}")
+    return found
+
+
+def tell(context: Context, command: str) -> ExitCode:
+    """Tell the story and return its exit code. `command` is how a person calls millrace for this folder."""
+    context.announce = False
+    steps = _Steps(context.console)
+    with steps.next("An AWS on this machine"):
+        _up(context, steps)
+    with steps.next("terraform apply"):
+        _apply(context, steps)
+    with steps.next("The sample goes to S3, its manifest last"):
+        job, found, uploaded = _upload(context, steps)
+    with steps.next("The state machine runs"):
+        view = _run(context, job, uploaded)
+    outcome = outcome_of(view)
+    if outcome.exit_code not in (ExitCode.OK, ExitCode.FAILED_DOCUMENTS):
+        return pipeline.conclude(context, view, job.job_id)
+    with steps.next(f"The report: {equation(outcome.counts)}"):
+        failures = list(context.reports.failures(job.job_id))
+        say_failures(context.console, failures, indent=INDENT)
+    with steps.next(f"A question to Kendra: {QUESTION}"):
+        answers = _ask(context, QUESTION)
+        if answers:
+            said = Text.assemble((f"{answers[0].title}: ", "bold"), plain(answers[0].excerpt))
+            context.console.print(Padding(said, (0, 0, 0, INDENT)))
+        silent = silent_documents(found, [failure.document_id for failure in failures], partial(_ask, context))
+    story = Story(
+        failed={place_of(failure.document_id, job.prefix): failure.error_code for failure in failures},
+        silent=silent,
+        answer=answers[0].document_id if answers else None,
+    )
+    return _end(context, job.job_id, flaws(story), command, steps.seconds)
+
+
+def _up(context: Context, steps: _Steps) -> None:
+    instance, started = laptop.up(context.folder)
+    steps.say(f"{'started' if started else 'already up'} at {instance.url}, log {instance.log}")
+
+
+def _apply(context: Context, steps: _Steps) -> None:
+    said: list[str] = []
+    with context.console.status("packaging") as status:
+
+        def hear(line: str) -> None:
+            said.append(line)
+            status.update(plain(line))
+
+        laptop.apply(context.folder, {}, hear)
+    steps.say(summary_of_apply(said))
+
+
+def _upload(context: Context, steps: _Steps) -> tuple[Submission, Survey, datetime]:
+    """Hand in the sample under a job id of its own; returns also S3's time of the manifest."""
+    found = submission.survey(SAMPLE / "documents")
+    now = datetime.now(UTC)
+    job = submission.plan(
+        found,
+        context.deployment.ingestion_bucket,
+        now,
+        job_id=submission.job_id_of("handbook", now),
+        manifest=submission.read_manifest(SAMPLE / "manifest.json"),
+    )
+    uploaded = pipeline.send(context, job, found)
+    lonely = len(found.without_metadata)
+    steps.say(f"{found.pairs} pairs and {lonely} document without metadata, as job {job.job_id}")
+    return job, found, uploaded
+
+
+def _run(context: Context, job: Submission, uploaded: datetime) -> RunView:
+    every = context.seconds_between_looks
+    executions = context.executions
+    execution = await_execution(executions, job.bucket, job.manifest_key, uploaded, Pace(every, SECONDS_TO_BEGIN))
+    views = follow(executions.history(execution.arn), Pace(every, SECONDS_TO_END))
+    return draw(context.console, views, indent=INDENT)
+
+
+def _ask(context: Context, question: str) -> list[Answer]:
+    return search.ask(context.client("kendra"), context.deployment.kendra_index_id, question)
+
+
+def summary_of_apply(said: Sequence[str]) -> str:
+    """Terraform's closing line, with the words for nothing to do where it counted nothing."""
+    closing = said[-1] if said else "no summary"
+    return f"No changes. {closing}" if "0 added, 0 changed, 0 destroyed" in closing else closing
+
+
+def place_of(document_id: str, prefix: str) -> str:
+    """An id that stands for a key (`s3://bucket/prefix/batches/x.json`) as the file's place in the folder."""
+    if not document_id.startswith("s3://"):
+        return document_id
+    return document_id.partition(f"/{prefix}/batches/")[2] or document_id
+
+
+def silent_documents(found: Survey, failed: Sequence[str], ask: Callable[[str], list[Answer]]) -> list[str]:
+    """The documents that did not fail and yet are not among the answers to their own title."""
+    silent = []
+    for file in found.files:
+        if file.name.endswith(METADATA_SUFFIX):
+            metadata = json.loads(file.path.read_bytes())
+            document_id = metadata["DocumentId"]
+            if document_id not in failed and document_id not in [
+                answer.document_id for answer in ask(metadata["Title"])
+            ]:
+                silent.append(document_id)
+    return silent
+
+
+class _Steps:
+    """Numbered steps with their times."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._number = 0
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    @contextlib.contextmanager
+    def next(self, title: str) -> Iterator[None]:
+        self._number += 1
+        began = time.monotonic()
+        self._console.print(Text.assemble((f"{self._number}  ", "bold cyan"), (title, "bold")))
+        yield
+        self._console.print(Text(f"   {time.monotonic() - began:.1f} s", "dim"))
+
+    def say(self, line: str) -> None:
+        say(self._console, f"   {line}")
+
+
+def _end(context: Context, job_id: str, wrong: list[str], command: str, seconds: float) -> ExitCode:
+    code = ExitCode.FAILED if wrong else ExitCode.OK
+    context.emit({"jobId": job_id, "wrong": wrong, "seconds": round(seconds, 3), "exitCode": int(code)})
+    console = context.console
+    console.print()
+    for flaw in wrong:
+        say(console, f"not as it should be: {flaw}", "red")
+    if not wrong:
+        verdict = "three documents failed, each for its own reason; all others answer"
+        say(console, f"As it should be, in {seconds:.1f} s: {verdict}.", "bold green")
+    say(console, "Everything is still running. Look further:")
+    for what, meaning in (
+        ("runs", "every execution"),
+        (f"watch {job_id}", "its states again"),
+        (f"report {job_id}", "its failed documents"),
+        ('query "when is a filter bed washed?"', "ask the index"),
+        ("local down", "end it, and leave nothing behind (make down does the same)"),
+    ):
+        line = Text.assemble(f"  {command} {what}", (f"   {meaning}", "dim"))
+        console.print(line, soft_wrap=True)
+    return code

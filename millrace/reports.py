@@ -1,0 +1,66 @@
+"""A finished job's report, as AggregateFailures left it in the reports bucket."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from millrace.errors import NotFound
+
+OUTCOMES = ("indexed", "updated", "deleted", "unchanged", "failed", "unverified")
+COLUMNS = ("documentId", "errorCode", "errorMessage")
+
+
+@dataclass(frozen=True)
+class Failure:
+    document_id: str
+    error_code: str
+    error_message: str
+
+
+class Reports:
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def place(self, job_id: str, name: str) -> str:
+        return f"s3://{self._bucket}/{self._key(job_id, name)}"
+
+    def summary(self, job_id: str) -> dict[str, Any]:
+        """summary.json as it stands. Raises NotFound where the job has not come to its report."""
+        return json.loads(self._read(job_id, "summary.json"))
+
+    def failures(self, job_id: str) -> Iterator[Failure]:
+        """The rows of failures.csv, without the apostrophes that keep spreadsheets from reading formulas."""
+        text = io.StringIO(self._read(job_id, "failures.csv").decode("utf-8"), newline="")
+        for row in csv.DictReader(text):
+            yield Failure(*(row[name].removeprefix("'") for name in COLUMNS))
+
+    def _read(self, job_id: str, name: str) -> bytes:
+        try:
+            return self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id, name))["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            raise NotFound(
+                f"job {job_id} has no report at {self.place(job_id, name)}; it may still be running "
+                f"(millrace watch {job_id}) or have failed (millrace runs)"
+            ) from error
+
+    @staticmethod
+    def _key(job_id: str, name: str) -> str:
+        return f"_reports/{job_id}/{name}"
+
+
+def counts_of(document: Mapping[str, Any]) -> dict[str, int]:
+    """`planned` and each outcome's number from a summary or a report's answer; {} where it has none."""
+    counts = document.get("counts")
+    if not isinstance(counts, Mapping):
+        return {}
+    return {name: int(counts.get(name, 0)) for name in ("planned", *OUTCOMES)}

@@ -1,0 +1,81 @@
+"""`make demo`'s command: the story comes out well, again when it is told twice, and `local down` leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+SECONDS = 180
+
+
+def millrace(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "millrace", "--dir", str(folder), *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of living processes that mention the folder, or whose environment does."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        try:
+            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue  # it has ended, or is somebody else's
+        if str(folder).encode() in told:
+            found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def test_the_story_comes_out_well_twice_and_nothing_is_left(tmp_path: Path) -> None:
+    folder = tmp_path / "aws"
+    try:
+        first = millrace(folder, "local", "demo")
+        assert first.returncode == 0, first.stdout + first.stderr
+        for step in range(1, 7):
+            assert f"\n{step}  " in f"\n{first.stdout}"
+        for code in ("MissingMetadata", "UnknownAttribute", "InvalidRequest"):
+            assert code in first.stdout
+        assert "planned 15 = indexed 12 + failed 3" in first.stdout
+        assert "140 turns" in " ".join(first.stdout.split())
+        assert "local down" in first.stdout
+
+        second = millrace(folder, "local", "demo")
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert "already up" in second.stdout
+        assert "No changes." in second.stdout
+        assert "planned 15 = updated 12 + failed 3" in second.stdout
+
+        runs = json.loads(millrace(folder, "runs", "--json").stdout)["runs"]
+        assert len({run["jobId"] for run in runs}) == 2
+        assert json.loads(millrace(folder, "local", "status", "--json").stdout)["deployed"]
+    finally:
+        down = millrace(folder, "local", "down")
+    assert down.returncode == 0, down.stderr
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to see processes")
+def test_down_leaves_no_process(tmp_path: Path) -> None:
+    folder = tmp_path / "aws"
+    try:
+        assert millrace(folder, "local", "up").returncode == 0
+        assert processes_of(folder)
+    finally:
+        down = millrace(folder, "local", "down")
+    assert down.returncode == 0, down.stderr
+    assert processes_of(folder) == []
+    assert not folder.exists()

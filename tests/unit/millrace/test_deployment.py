@@ -1,0 +1,132 @@
+"""Finding a deployment, and keeping the person's own AWS out of the embedded one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from millrace import deployment, terraform_core
+from millrace.deployment import Deployment, find, from_outputs
+from millrace.errors import NoDeployment, UsageError
+from tests.fakes.operator.aws import OUTPUTS
+
+WRAPPED = {name: {"value": value, "type": "string", "sensitive": False} for name, value in OUTPUTS.items()}
+URL = "http://127.0.0.1:4999"
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An embedded AWS runs, whatever the folder."""
+    found = SimpleNamespace(find=lambda folder: SimpleNamespace(folder=folder, url=URL))
+    monkeypatch.setattr(deployment, "Instance", found)
+
+
+@pytest.fixture
+def terraform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of Terraform whose `terraform output -json` prints what its file `outputs` holds."""
+    folder = tmp_path / "terraform"
+    folder.mkdir()
+    script = tmp_path / "terraform.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "folder = sys.argv[1].removeprefix('-chdir=')\n"
+        "assert sys.argv[2:] == ['output', '-json'], sys.argv\n"
+        "print(pathlib.Path(folder, 'outputs').read_text())\n"
+    )
+    monkeypatch.setattr(terraform_core, "command", lambda: [sys.executable, str(script)])
+    return folder
+
+
+def test_outputs_are_read_as_terraform_wraps_them_and_plain() -> None:
+    assert from_outputs(WRAPPED, "here") == from_outputs(OUTPUTS, "here")
+
+
+def test_missing_outputs_are_named() -> None:
+    some = {name: value for name, value in OUTPUTS.items() if name not in ("jobs_table", "aws_region")}
+    with pytest.raises(NoDeployment, match="here lacks the outputs aws_region, jobs_table"):
+        from_outputs(some, "here")
+
+
+@pytest.mark.usefixtures("running")
+def test_a_running_embedded_aws_is_taken_before_terraform(tmp_path: Path, terraform: Path) -> None:
+    (terraform / "outputs").write_text(json.dumps(WRAPPED))
+    (tmp_path / "deployment.json").write_text(json.dumps({"endpoint": "http://old", "outputs": OUTPUTS}))
+    found = find(tmp_path, terraform=terraform)
+    assert found.endpoint == URL
+    assert "the embedded AWS" in found.describe()
+
+
+@pytest.mark.usefixtures("running")
+def test_an_embedded_aws_without_a_deployment_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(NoDeployment, match="millrace local apply"):
+        find(tmp_path)
+
+
+def test_the_deployment_of_a_stopped_embedded_aws_is_not_taken(tmp_path: Path, terraform: Path) -> None:
+    (tmp_path / "deployment.json").write_text(json.dumps({"endpoint": "http://old", "outputs": OUTPUTS}))
+    (terraform / "outputs").write_text(json.dumps(WRAPPED))
+    found = find(tmp_path, terraform=terraform)
+    assert not found.embedded
+    assert "AWS, us-east-1" in found.describe()
+
+
+@pytest.mark.usefixtures("running")
+def test_a_named_file_is_taken_before_anything_else(tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps(WRAPPED))
+    assert find(tmp_path, outputs).source == str(outputs)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "not json"])
+def test_a_named_file_that_is_no_json_object_is_wrong_usage(tmp_path: Path, text: str) -> None:
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(text)
+    with pytest.raises(UsageError, match=r"outputs\.json"):
+        find(tmp_path, outputs)
+
+
+def test_nothing_to_talk_to_says_both_ways_out(tmp_path: Path, terraform: Path) -> None:
+    (terraform / "outputs").write_text("{}")
+    for folder in (terraform, tmp_path / "missing"):
+        with pytest.raises(NoDeployment, match=r"millrace local up.*make apply"):
+            find(tmp_path, terraform=folder)
+
+
+def test_a_terraform_that_fails_is_quoted(tmp_path: Path, terraform: Path) -> None:
+    with pytest.raises(NoDeployment, match=r"terraform output said:.*FileNotFoundError"):
+        find(tmp_path, terraform=terraform)
+
+
+def test_clients_of_the_embedded_aws_never_see_the_persons_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_PROFILE", "a-profile-that-does-not-exist")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAPERSON")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret of the person")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token of the person")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://elsewhere.example")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    (tmp_path / "config").write_text("[default]\nendpoint_url = https://elsewhere.example\n")
+    client = Deployment(**OUTPUTS, endpoint=URL).client("s3")
+    credentials = client._request_signer._credentials
+    assert (credentials.access_key, credentials.secret_key, credentials.token) == ("test", "test", None)
+    assert client.meta.endpoint_url == URL
+    assert client.meta.region_name == "us-east-1"
+    assert client.meta.config.proxies == {}
+
+
+def test_clients_of_aws_use_its_own_endpoint_in_the_deployments_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    client = Deployment(**{**OUTPUTS, "aws_region": "eu-west-1"}).client("stepfunctions")
+    assert client.meta.endpoint_url == "https://states.eu-west-1.amazonaws.com"
