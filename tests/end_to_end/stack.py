@@ -1,0 +1,176 @@
+"""What an end-to-end test does, in the words of its users: upload, submit, wait, read the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millrace.local import deploy
+from millrace.local.instance import Instance, Options
+
+WAIT_SECONDS = 90.0
+ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+
+
+def metadata(document_id: str | None, **more: Any) -> bytes:
+    """A metadata file in Kendra's S3 format."""
+    named = {} if document_id is None else {"DocumentId": document_id}
+    return json.dumps({**named, "Title": document_id, "ContentType": "PLAIN_TEXT", **more}).encode()
+
+
+def pair(document_id: str, text: str = "some text", **more: Any) -> dict[str, bytes]:
+    """Two objects under `batches/`: the document and its metadata."""
+    name = f"{document_id}.json"
+    return {name: text.encode(), f"{name}.metadata.json": metadata(document_id, **more)}
+
+
+@dataclass(frozen=True)
+class Execution:
+    arn: str
+    status: str
+    error: str | None
+    cause: str | None
+    last_state: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    instance: Instance
+    outputs: Mapping[str, Any]
+    inbox: str
+
+    @classmethod
+    def up(cls, folder: Path, options: Options = Options(), **variables: Any) -> Stack:  # noqa: B008 (frozen)
+        instance = Instance.start(folder, options)
+        try:
+            outputs = deploy.apply(instance, variables)
+            inbox = cls._subscribe(instance, outputs["notifications_topic_arn"])
+        except BaseException:
+            instance.stop()
+            raise
+        return cls(instance, outputs, inbox)
+
+    @staticmethod
+    def _subscribe(instance: Instance, topic: str) -> str:
+        sqs = instance.client("sqs")
+        url = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        instance.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        return url
+
+    def client(self, service: str) -> Any:
+        return self.instance.client(service)
+
+    def upload(self, prefix: str, objects: Mapping[str, bytes]) -> None:
+        s3 = self.client("s3")
+        for name, body in objects.items():
+            s3.put_object(Bucket=self.outputs["ingestion_bucket"], Key=f"{prefix}/batches/{name}", Body=body)
+
+    def submit(self, prefix: str, manifest: Mapping[str, Any] | bytes) -> str:
+        """Upload the manifest, which starts the job; returns its key."""
+        key = f"{prefix}/_control/manifest.json"
+        body = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
+        self.client("s3").put_object(Bucket=self.outputs["ingestion_bucket"], Key=key, Body=body)
+        return key
+
+    def start(self, execution_input: Any) -> str:
+        """Start an execution by hand; returns its ARN."""
+        return self.client("stepfunctions").start_execution(
+            stateMachineArn=self.outputs["state_machine_arn"], input=json.dumps(execution_input)
+        )["executionArn"]
+
+    def executions(self, key: str) -> list[str]:
+        """The executions that were started for the manifest at that key, oldest first."""
+        states = self.client("stepfunctions")
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=self.outputs["state_machine_arn"])
+        arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
+        return [arn for arn in reversed(arns) if key in states.describe_execution(executionArn=arn).get("input", "")]
+
+    def wait(self, arn: str, seconds: float = WAIT_SECONDS) -> Execution:
+        states = self.client("stepfunctions")
+        deadline = time.monotonic() + seconds
+        while (said := states.describe_execution(executionArn=arn))["status"] not in ENDED:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{arn} still runs after {seconds:.0f} s; it is in {self._last_state(arn)}")
+            time.sleep(0.1)
+        return Execution(arn, said["status"], said.get("error"), said.get("cause"), self._last_state(arn))
+
+    def _last_state(self, arn: str) -> str:
+        events = self.client("stepfunctions").get_execution_history(
+            executionArn=arn, reverseOrder=True, maxResults=100
+        )["events"]
+        entered = (event.get("stateEnteredEventDetails") for event in events)
+        return next((details["name"] for details in entered if details), "?")
+
+    def wait_for_job(self, key: str, seconds: float = WAIT_SECONDS) -> Execution:
+        """Wait for the execution that the event of the manifest at that key starts, to its end."""
+        return self.wait(self.started(key), seconds)
+
+    def started(self, key: str, number: int = 0, seconds: float = 20) -> str:
+        """The ARN of the execution with that number (0 is the first) for the manifest at that key."""
+        deadline = time.monotonic() + seconds
+        while len(arns := self.executions(key)) <= number:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{len(arns)} executions for {key} after {seconds:.0f} s")
+            time.sleep(0.05)
+        return arns[number]
+
+    def run(self, prefix: str, job_id: str, **more: Any) -> Execution:
+        """Submit a job and wait for it to end, whatever ran in that folder before."""
+        before = len(self.executions(f"{prefix}/_control/manifest.json"))
+        key = self.submit(prefix, {"jobId": job_id, "prefix": prefix, **more})
+        return self.wait(self.started(key, number=before))
+
+    def report(self, key: str) -> bytes:
+        return self.client("s3").get_object(Bucket=self.outputs["reports_bucket"], Key=key)["Body"].read()
+
+    def summary(self, job_id: str) -> dict[str, Any]:
+        return json.loads(self.report(f"_reports/{job_id}/summary.json"))
+
+    def failures(self, job_id: str) -> dict[str, str]:
+        """Document id -> error code, out of failures.csv; a second row for one id is an error."""
+        text = self.report(f"_reports/{job_id}/failures.csv").decode()
+        rows = list(csv.DictReader(io.StringIO(text)))
+        found = {row["documentId"]: row["errorCode"] for row in rows}
+        assert len(found) == len(rows), f"a document has more than one row: {text}"
+        return found
+
+    def statuses(self, *document_ids: str) -> dict[str, str]:
+        """What the index itself says of each document."""
+        kendra = self.client("kendra")
+        found = {}
+        for start in range(0, len(document_ids), 10):
+            answer = kendra.batch_get_document_status(
+                IndexId=self.outputs["kendra_index_id"],
+                DocumentInfoList=[{"DocumentId": name} for name in document_ids[start : start + 10]],
+            )
+            found.update({row["DocumentId"]: row["DocumentStatus"] for row in answer["DocumentStatusList"]})
+        return found
+
+    def notification(self, mentioning: str, seconds: float = 20) -> dict[str, str]:
+        """The notification whose text mentions that; others are dropped."""
+        sqs = self.client("sqs")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for message in sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get("Messages", []):
+                sqs.delete_message(QueueUrl=self.inbox, ReceiptHandle=message["ReceiptHandle"])
+                envelope = json.loads(message["Body"])
+                if mentioning in envelope["Message"]:
+                    return envelope
+            time.sleep(0.1)
+        raise AssertionError(f"no notification that mentions {mentioning!r} within {seconds:.0f} s")

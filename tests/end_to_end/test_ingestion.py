@@ -1,0 +1,118 @@
+"""The main job: documents and a manifest in, a report out, and nothing done twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.stack import Stack, pair
+
+
+def upload_sample(stack: Stack, prefix: str, sample: Path) -> list[str]:
+    """Upload the sample's folder; returns the ids that its metadata files name, faulty ones left out."""
+    documents = sample / "documents"
+    files = {path.relative_to(documents).as_posix(): path for path in documents.rglob("*") if path.is_file()}
+    stack.upload(prefix, {name: path.read_bytes() for name, path in files.items()})
+    return [
+        json.loads(path.read_bytes())["DocumentId"]
+        for name, path in files.items()
+        if name.endswith(".metadata.json") and not name.startswith("faulty/")
+    ]
+
+
+def test_the_sample_ends_with_three_failed_documents_and_all_others_answer_a_query(
+    stack: Stack, prefix: str, sample: Path
+) -> None:
+    good = upload_sample(stack, prefix, sample)
+    execution = stack.run(prefix, "sample")
+    assert execution.status == "SUCCEEDED", execution
+
+    counts = stack.summary("sample")["counts"]
+    assert counts["failed"] == len(stack.failures("sample")) == 3
+    assert counts["indexed"] == len(good) >= 12
+    assert counts["planned"] == len(good) + 3
+    assert set(stack.statuses(*good).values()) == {"INDEXED"}
+
+    kendra = stack.client("kendra")
+    for document_id in good:
+        title = next(
+            json.loads(path.read_bytes())["Title"]
+            for path in (sample / "documents").rglob("*.metadata.json")
+            if json.loads(path.read_bytes()).get("DocumentId") == document_id
+        )
+        found = kendra.query(IndexId=stack.outputs["kendra_index_id"], QueryText=title)["ResultItems"]
+        assert document_id in [item["DocumentId"] for item in found], f"{title!r} does not find {document_id}"
+
+
+def test_a_second_run_over_the_same_folder_reports_updates(stack: Stack, prefix: str) -> None:
+    stack.upload(prefix, pair("again-1") | pair("again-2"))
+    assert stack.run(prefix, "again-first").status == "SUCCEEDED"
+    assert stack.run(prefix, "again-second").status == "SUCCEEDED"
+    assert stack.summary("again-first")["counts"]["indexed"] == 2
+    assert stack.summary("again-second")["counts"]["updated"] == 2
+
+
+def test_the_manifest_is_archived_when_the_job_has_finished(stack: Stack, prefix: str) -> None:
+    stack.upload(prefix, pair("archived"))
+    manifest = {"jobId": "archived", "prefix": prefix}
+    key = stack.submit(prefix, manifest)
+    assert stack.wait_for_job(key).status == "SUCCEEDED"
+    assert json.loads(stack.report("_archive/archived/manifest.json")) == manifest
+    with pytest.raises(stack.client("s3").exceptions.ClientError, match="Not Found"):
+        stack.client("s3").head_object(Bucket=stack.outputs["ingestion_bucket"], Key=key)
+
+
+def test_deletes_leave_the_index(stack: Stack, prefix: str) -> None:
+    ids = [f"deleted-{n}" for n in range(12)]
+    for name in ids:
+        stack.upload(prefix, pair(name))
+    assert stack.run(prefix, "before-deletes").status == "SUCCEEDED"
+    other = f"{prefix}-deletes"
+    assert stack.run(other, "deletes", deletes=[*ids, "never-was-there"]).status == "SUCCEEDED"
+    counts = stack.summary("deletes")["counts"]
+    assert (counts["planned"], counts["deleted"], counts["failed"]) == (13, 13, 0)
+    assert set(stack.statuses(*ids).values()) == {"NOT_FOUND"}
+
+
+def test_an_empty_folder_is_a_run_that_ends_well(stack: Stack, prefix: str) -> None:
+    assert stack.run(prefix, "empty-folder").status == "SUCCEEDED"
+    assert stack.summary("empty-folder")["counts"]["planned"] == 0
+
+
+def test_a_duplicate_event_while_the_job_runs_ends_quietly(stack: Stack, prefix: str) -> None:
+    for n in range(60):
+        stack.upload(prefix, pair(f"duplicate-{n}"))
+    key = stack.submit(prefix, {"jobId": "duplicate", "prefix": prefix})
+    event = {"bucket": stack.outputs["ingestion_bucket"], "key": key, "sequencer": "00"}
+    again = [stack.start(event) for _ in range(3)]
+    ended = [stack.wait_for_job(key), *(stack.wait(arn) for arn in again)]
+    assert {execution.status for execution in ended} == {"SUCCEEDED"}
+    last = sorted({execution.arn: execution.last_state for execution in ended}.values())
+    assert last.count("Notify") == 1
+    assert set(last) <= {"Notify", "AlreadyRunning", "AlreadyFinished", "ManifestGone"}
+
+
+def test_a_duplicate_event_after_the_job_ended_does_nothing(stack: Stack, prefix: str) -> None:
+    stack.upload(prefix, pair("late"))
+    key = stack.submit(prefix, {"jobId": "late", "prefix": prefix})
+    assert stack.wait_for_job(key).status == "SUCCEEDED"
+    before = stack.report("_reports/late/summary.json")
+    event = {"bucket": stack.outputs["ingestion_bucket"], "key": key, "sequencer": "00"}
+    assert stack.wait(stack.start(event)).last_state == "ManifestGone"
+    assert stack.report("_reports/late/summary.json") == before
+
+
+def test_an_aborted_job_is_taken_over_by_the_next_upload(stack: Stack, prefix: str) -> None:
+    for n in range(30):
+        stack.upload(prefix, pair(f"aborted-{n}"))
+    key = stack.submit(prefix, {"jobId": "aborted", "prefix": prefix})
+    first = stack.started(key)
+    stack.client("stepfunctions").stop_execution(executionArn=first)
+    assert stack.wait(first).status == "ABORTED"
+    stack.submit(prefix, {"jobId": "aborted", "prefix": prefix})
+    assert stack.wait(stack.started(key, number=1)).status == "SUCCEEDED"
+    counts = stack.summary("aborted")["counts"]
+    assert counts["planned"] == 30
+    assert counts["indexed"] + counts["updated"] == 30
