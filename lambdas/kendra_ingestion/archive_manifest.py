@@ -1,7 +1,7 @@
 """ArchiveManifest: move the manifest that a finished job obeyed out of the way, and nothing newer.
 
 What is archived is the copy that LoadManifest kept. What is removed is the manifest in the ingestion bucket, and only
-if it is still that one: a newer upload stays, because its own event serves it.
+if it is still that one: a newer upload stays, because its own event answers for it.
 """
 
 from __future__ import annotations

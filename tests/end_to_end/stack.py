@@ -130,6 +130,18 @@ class Stack:
             time.sleep(0.05)
         return arns[number]
 
+    def wait_for_lock(self, job_id: str, owner: str, seconds: float = 20) -> None:
+        """Wait until the execution with that ARN holds the job's lock."""
+        deadline = time.monotonic() + seconds
+        key = {"jobId": {"S": job_id}}
+        while True:
+            item = self.client("dynamodb").get_item(TableName=self.outputs["jobs_table"], Key=key).get("Item", {})
+            if item.get("owner", {}).get("S") == owner:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{owner} does not hold the lock of {job_id} after {seconds:.0f} s: {item}")
+            time.sleep(0.05)
+
     def run(self, prefix: str, job_id: str, **more: Any) -> Execution:
         """Submit a job and wait for it to end, whatever ran in that folder before."""
         before = len(self.executions(f"{prefix}/_control/manifest.json"))

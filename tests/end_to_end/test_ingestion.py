@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,38 @@ def test_the_manifest_is_archived_when_the_job_has_finished(stack: Stack, prefix
     assert json.loads(stack.report("_archive/archived/manifest.json")) == manifest
     with pytest.raises(stack.client("s3").exceptions.ClientError, match="Not Found"):
         stack.client("s3").head_object(Bucket=stack.outputs["ingestion_bucket"], Key=key)
+
+
+def test_a_newer_manifest_stays_where_it_is(stack: Stack, prefix: str) -> None:
+    """Uploaded while its job runs it is refused, not swallowed; the next upload of it is served."""
+    for n in range(60):
+        stack.upload(prefix, pair(f"newer-{n}"))
+    first = {"jobId": "newer", "prefix": prefix}
+    second = {**first, "deletes": ["nobody"]}
+    key = stack.submit(prefix, first)
+    running = stack.started(key)
+    stack.wait_for_lock("newer", running)
+    stack.submit(prefix, second)
+    assert stack.wait(stack.started(key, number=1)).error == "JobBusy"
+    assert stack.wait(running).status == "SUCCEEDED"
+    assert json.loads(stack.report("_archive/newer/manifest.json")) == first
+    manifest = stack.client("s3").get_object(Bucket=stack.outputs["ingestion_bucket"], Key=key)["Body"].read()
+    assert json.loads(manifest) == second
+
+
+def test_an_ended_job_is_remembered_for_half_a_year(stack: Stack, prefix: str) -> None:
+    assert stack.run(prefix, "remembered").status == "SUCCEEDED"
+    item = stack.client("dynamodb").get_item(TableName=stack.outputs["jobs_table"], Key={"jobId": {"S": "remembered"}})[
+        "Item"
+    ]
+    assert 179 < (int(item["expiresAt"]["N"]) - time.time()) / 86_400 <= 180
+
+
+def test_a_person_who_names_no_manifest_is_told(stack: Stack, prefix: str) -> None:
+    bucket, key = stack.outputs["ingestion_bucket"], f"{prefix}/_control/manifest.json"
+    execution = stack.wait(stack.start({"bucket": bucket, "key": key}))
+    assert (execution.status, execution.error) == ("FAILED", "ManifestInvalid")
+    assert f"no manifest at s3://{bucket}/{key}" in (execution.cause or "")
 
 
 def test_deletes_leave_the_index(stack: Stack, prefix: str) -> None:

@@ -1,0 +1,97 @@
+"""Runs test cases on an engine with Step Functions' interface that knows Step Functions Local's mock file."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.local.instance import Instance
+from tests.state_machines.cases import Case
+from tests.state_machines.histories import Visit, visits
+
+ROLE = "arn:aws:iam::123456789012:role/kendra-ingestion"
+PAGE = 1_000  # GetExecutionHistory's largest page
+DEADLINE_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a case that has ended. `error` and `cause` are None where it succeeded.
+
+    `events` is the length of its history.
+    """
+
+    arn: str
+    status: str
+    error: str | None
+    cause: str | None
+    output: Any
+    events: int
+    visits: list[Visit]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(visit.state for visit in self.visits)
+
+    def last_visit(self, state: str) -> Visit:
+        return [visit for visit in self.visits if visit.state == state][-1]
+
+
+def configure(instance: Instance, settings: Mapping[str, Any]) -> None:
+    """Set what the whole instance obeys, such as its mock file."""
+    request = urllib.request.Request(f"{instance.url}/_ministack/config", data=json.dumps(settings).encode())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as answer:
+        applied = json.loads(answer.read())["applied"]
+    assert applied.keys() == settings.keys(), f"the embedded AWS refused {settings.keys() - applied.keys()}"
+
+
+def run_cases(client: Any, machine: str, definition: Mapping[str, Any], cases: Iterable[Case]) -> dict[str, Run]:
+    """Run all cases side by side. Raises TimeoutError that names the cases that do not end."""
+    arn = client.create_state_machine(name=machine, definition=json.dumps(definition), roleArn=ROLE)["stateMachineArn"]
+    running = {case.name: _start(client, arn, case) for case in cases}
+    ended: dict[str, Run] = {}
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while running:
+        for name, execution in list(running.items()):
+            said = client.describe_execution(executionArn=execution)
+            if said["status"] != "RUNNING":
+                ended[name] = _run(client, execution, said)
+                del running[name]
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not ended after {DEADLINE_SECONDS:.0f} s: {', '.join(sorted(running))}")
+        time.sleep(0.1)
+    return ended
+
+
+def _start(client: Any, machine: str, case: Case) -> str:
+    return client.start_execution(
+        stateMachineArn=f"{machine}#{case.name}", name=case.name, input=json.dumps(case.input)
+    )["executionArn"]
+
+
+def _run(client: Any, arn: str, said: Mapping[str, Any]) -> Run:
+    events = list(_events(client, arn))
+    return Run(
+        arn=arn,
+        status=said["status"],
+        error=said.get("error"),
+        cause=said.get("cause"),
+        output=json.loads(said["output"]) if said.get("output") else None,
+        events=len(events),
+        visits=visits(events),
+    )
+
+
+def _events(client: Any, arn: str) -> Iterator[Mapping[str, Any]]:
+    arguments = {"executionArn": arn, "maxResults": PAGE}
+    while True:
+        page = client.get_execution_history(**arguments)
+        yield from page["events"]
+        if not page.get("nextToken"):
+            return
+        arguments["nextToken"] = page["nextToken"]

@@ -1,0 +1,62 @@
+"""The error names that kendra_ingestion matches are those that somebody throws: a name with a slip matches nothing."""
+
+from __future__ import annotations
+
+import pytest
+from kendra_ingestion import errors
+
+from tests.state_machines.edges import all_states
+from tests.state_machines.rendering import rendered
+
+# What Lambda answers in place of a function, in the AWS SDK's names.
+# https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html (transient Lambda service exceptions)
+SERVICE_FAILS = {
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+}
+# What is told of a function that died: no reason known, its process ended, its time ran out, no answer at all.
+FUNCTION_DIES = {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"}
+SINK_FAILS = {"SinkThrottled", "SinkUnavailable"}
+
+STATES = all_states(rendered())
+FUNCTIONS = {name: state for name, state in STATES.items() if ":function:" in state.get("Resource", "")}
+
+
+def listed(task: str, field: str) -> set[str]:
+    return {error for handler in STATES[task].get(field, []) for error in handler["ErrorEquals"]}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_retried_when_its_service_fails_or_it_dies(function: str) -> None:
+    assert listed(function, "Retry") - SINK_FAILS == SERVICE_FAILS | FUNCTION_DIES
+
+
+@pytest.mark.parametrize("function", ["ProcessBatch", "Verify"])
+def test_the_functions_that_talk_to_the_sink_are_retried_when_it_fails(function: str) -> None:
+    assert listed(function, "Retry") >= SINK_FAILS
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_name_without_a_service_is_an_error_of_the_functions(function: str) -> None:
+    own = {name for name in listed(function, "Retry") | listed(function, "Catch") if "." not in name}
+    assert own <= {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+
+
+@pytest.mark.parametrize(
+    ("task", "refusal"),
+    [
+        ("AcquireLock", "DynamoDB.ConditionalCheckFailedException"),
+        ("TakeOverLock", "DynamoDB.ConditionalCheckFailedException"),
+        ("ReleaseLock", "DynamoDB.ConditionalCheckFailedException"),
+        ("ReleaseAfterFailure", "DynamoDB.ConditionalCheckFailedException"),
+        # The SDK integrations use the names of the AWS SDK for Java 2.x, hence Sfn and not SFN.
+        ("DescribeOwner", "Sfn.ExecutionDoesNotExistException"),
+    ],
+)
+def test_a_refusal_is_an_answer_and_is_not_retried(task: str, refusal: str) -> None:
+    first = STATES[task]["Retry"][0]
+    assert refusal in first["ErrorEquals"]
+    assert first["MaxAttempts"] == 0
