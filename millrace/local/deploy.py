@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from millrace import packaging
+from millrace.errors import MillraceError
 from millrace.local.instance import Instance
 from millrace.local.offline_terraform import Terraform, TerraformFailed, terraform
 
@@ -27,15 +26,21 @@ INDEX_ATTRIBUTES = REPOSITORY / "sample" / "kendra_ingestion" / "index_attribute
 
 STATE = "terraform.tfstate"
 VARIABLES = "variables.tfvars.json"
+NEXT_VARIABLES = "next.tfvars.json"
 DEPLOYMENT = "deployment.json"
+INDEX_NAME = "millrace"
 INDEX_SECONDS = 60.0
 
 Say = Callable[[str], None]
 
 
+class IndexNotReady(MillraceError):
+    """The embedded Kendra did not finish an index in time."""
+
+
 @dataclass(frozen=True)
 class Change:
-    """One thing that an apply would do. `action` is create, update, replace, delete, read or a like word."""
+    """One thing that an apply would do. `action` is Terraform's word: create, update, replace, delete."""
 
     action: str
     address: str
@@ -61,24 +66,26 @@ def apply(
     if "package_dir" not in given:
         say("Packaging the functions for this machine's Python")
         packaging.package(instance.folder / "build", "host")
-    if "kendra_index_id" not in given:
-        given["kendra_index_id"] = _index(instance, _read_json(_place(instance) / VARIABLES), index_attributes, say)
-    _write_json(_place(instance) / VARIABLES, {**_defaults(instance), **given})
+    chosen = _choices(instance) | given
+    if "kendra_index_id" not in chosen:
+        chosen["kendra_index_id"] = _index(instance, index_attributes, say)
+    _write_json(_place(instance) / NEXT_VARIABLES, chosen)
     with _terraform(instance) as core:
         core.init()
-        outputs = _apply(core, ("apply", "-auto-approve", *_settings(instance)), say)
-    document = {"endpoint": instance.url, "region": instance.region, "outputs": outputs}
-    _write_json(instance.folder / DEPLOYMENT, document)
-    return outputs
+        found = _apply(core, instance, _arguments(given), say)
+    _write_json(instance.folder / DEPLOYMENT, {"endpoint": instance.url, "region": instance.region, "outputs": found})
+    return found
 
 
 def plan(instance: Instance, variables: Mapping[str, Any] | None = None) -> list[Change]:
     """What another apply would change; the variables are those of the last apply, and these. Raises TerraformFailed."""
-    more = [f"-var={name}={_as_argument(value)}" for name, value in (variables or {}).items()]
+    if not _deployed(instance):
+        raise TerraformFailed(f"nothing is deployed in {instance.folder} yet; run: millrace local apply")
+    settings = _settings(instance, VARIABLES)
     with _terraform(instance) as core:
         core.init()
         changes, failures = [], []
-        for message in core.lines("plan", "-detailed-exitcode", *_settings(instance), *more):
+        for message in core.lines("plan", "-detailed-exitcode", *settings, *_arguments(variables or {})):
             changes += _changes(message)
             failures += _diagnostics(message)
     _raise_on_failure("plan", message, failures, accepted=(0, 2))
@@ -86,13 +93,18 @@ def plan(instance: Instance, variables: Mapping[str, Any] | None = None) -> list
 
 
 def destroy(instance: Instance, *, say: Say = lambda _line: None) -> None:
-    """Take away all that the last apply made. The Kendra index stays: it is no part of `terraform/`.
+    """Take away all that applies made, if there was one. The Kendra index stays: it is no part of `terraform/`.
 
     Raises TerraformFailed.
     """
-    with _terraform(instance) as core:
-        core.init()
-        _apply(core, ("destroy", "-auto-approve", *_settings(instance)), say)
+    if _deployed(instance):
+        failures: list[str] = []
+        with _terraform(instance) as core:
+            core.init()
+            for message in core.lines("destroy", "-auto-approve", *_settings(instance, VARIABLES)):
+                failures += _diagnostics(message)
+                _tell(message, say)
+        _raise_on_failure("destroy", message, failures)
     (instance.folder / DEPLOYMENT).unlink(missing_ok=True)
 
 
@@ -111,12 +123,28 @@ def _terraform(instance: Instance) -> Iterator[Terraform]:
         yield core
 
 
-def _settings(instance: Instance) -> tuple[str, ...]:
+def _deployed(instance: Instance) -> bool:
+    return (_place(instance) / VARIABLES).exists()
+
+
+def _settings(instance: Instance, variables: str) -> tuple[str, ...]:
     place = _place(instance)
-    return ("-input=false", f"-state={place / STATE}", f"-var-file={place / VARIABLES}")
+    return ("-input=false", f"-state={place / STATE}", f"-var-file={place / variables}")
 
 
-def _defaults(instance: Instance) -> dict[str, Any]:
+def _arguments(variables: Mapping[str, Any]) -> list[str]:
+    """As arguments, because Terraform refuses an unknown variable there and lets it pass in a file.
+
+    A null stands in the file alone: as an argument it would be the word null.
+    """
+    return [
+        f"-var={name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in variables.items()
+        if value is not None
+    ]
+
+
+def _choices(instance: Instance) -> dict[str, Any]:
     return {
         "aws_region": instance.region,
         "ingestion_bucket": "millrace-ingestion",
@@ -126,28 +154,40 @@ def _defaults(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _apply(core: Terraform, arguments: tuple[str, ...], say: Say) -> dict[str, Any]:
+def _apply(core: Terraform, instance: Instance, arguments: list[str], say: Say) -> dict[str, Any]:
+    """Apply, and keep the variables once they are in force: those that are refused must not meet a later destroy."""
     found: dict[str, Any] = {}
     failures: list[str] = []
-    for message in core.lines(*arguments):
+    kept, following = (_place(instance) / name for name in (VARIABLES, NEXT_VARIABLES))
+    for message in core.lines("apply", "-auto-approve", *_settings(instance, NEXT_VARIABLES), *arguments):
         failures += _diagnostics(message)
+        _tell(message, say)
         if message.get("type") == "outputs":
             found = {name: output["value"] for name, output in message["outputs"].items() if "value" in output}
-        elif _is_step(message):
-            say(message["@message"])
-    _raise_on_failure(arguments[0], message, failures)
+        if _is_in_force(message) and following.exists():
+            following.replace(kept)
+    following.unlink(missing_ok=True)
+    _raise_on_failure("apply", message, failures)
     return found
 
 
-def _is_step(message: Mapping[str, Any]) -> bool:
-    """A resource is finished, or all are; reading data is no step."""
+def _is_in_force(message: Mapping[str, Any]) -> bool:
+    """Has Terraform begun to act on what it planned, or ended well without?"""
+    begun = message.get("type") == "apply_start" and message["hook"]["action"] != "read"
+    return begun or message.get("code") == 0
+
+
+def _tell(message: Mapping[str, Any], say: Say) -> None:
+    """Say that a resource is finished, or that all are; reading data is no step."""
     finished = message.get("type") == "apply_complete" and message["hook"]["action"] != "read"
-    return finished or message.get("type") == "change_summary"
+    if finished or message.get("type") == "change_summary":
+        say(message["@message"])
 
 
 def _changes(message: Mapping[str, Any]) -> list[Change]:
     if message.get("type") == "planned_change":
-        return [Change(message["change"]["action"], message["change"]["resource"]["addr"])]
+        change = message["change"]
+        return [] if change["action"] == "read" else [Change(change["action"], change["resource"]["addr"])]
     if message.get("type") == "outputs":
         found = message["outputs"].items()
         return [Change(each["action"], f"output.{name}") for name, each in found if each.get("action") != "noop"]
@@ -173,27 +213,30 @@ def _raise_on_failure(
         raise TerraformFailed(f"terraform {command} failed with exit code {last['code']}:\n{said}")
 
 
-def _index(instance: Instance, last: Mapping[str, Any], attributes: Path, say: Say) -> str:
-    """The index of the last apply while the embedded AWS still knows it, else a new one."""
+def _index(instance: Instance, attributes: Path, say: Say) -> str:
+    """The id of the index that an earlier apply made here, else of a new one; it knows the attributes of that file."""
     client = instance.client("kendra")
-    if known := last.get("kendra_index_id"):
-        with contextlib.suppress(ClientError):
-            client.describe_index(Id=known)
-            return known
-    say("Creating a Kendra index")
-    role = f"arn:aws:iam::{instance.account}:role/kendra-index"
-    index = client.create_index(Name="millrace", RoleArn=role, Edition="DEVELOPER_EDITION")["Id"]
-    deadline = time.monotonic() + INDEX_SECONDS
-    while (status := client.describe_index(Id=index)["Status"]) != "ACTIVE":
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the Kendra index {index} is {status} after {INDEX_SECONDS:.0f} s")
-        time.sleep(0.02)
-    client.update_index(Id=index, DocumentMetadataConfigurationUpdates=json.loads(attributes.read_text("utf-8")))
+    listed = client.list_indices()["IndexConfigurationSummaryItems"]
+    index = next((each["Id"] for each in listed if each["Name"] == INDEX_NAME), None)
+    if index is None:
+        say("Creating a Kendra index")
+        role = f"arn:aws:iam::{instance.account}:role/{INDEX_NAME}-index"
+        index = client.create_index(Name=INDEX_NAME, RoleArn=role, Edition="DEVELOPER_EDITION")["Id"]
+    known = {each["Name"] for each in _active(client, index)["DocumentMetadataConfigurations"]}
+    wanted = json.loads(attributes.read_text("utf-8"))
+    if missing := [attribute for attribute in wanted if attribute["Name"] not in known]:
+        client.update_index(Id=index, DocumentMetadataConfigurationUpdates=missing)
+        _active(client, index)
     return index
 
 
-def _as_argument(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _active(client: Any, index: str) -> dict[str, Any]:
+    deadline = time.monotonic() + INDEX_SECONDS
+    while (said := client.describe_index(Id=index))["Status"] != "ACTIVE":
+        if time.monotonic() > deadline:
+            raise IndexNotReady(f"the Kendra index {index} is {said['Status']} after {INDEX_SECONDS:.0f} s")
+        time.sleep(0.02)
+    return said
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -175,7 +175,7 @@ class Instance:
         self._call("DELETE", "/_millrace/faults")
 
     def kendra_statistics(self) -> dict[str, Any]:
-        """`{"pace": {...}, "indices": {id: {operation: {"calls", "throttled"}}}}`."""
+        """`{"pace": {...}, "indices": {id: {operation: {"calls", "throttled", "perSecond"}}}}`."""
         return self._call("GET", "/_millrace/kendra")
 
     def set_kendra_pace(self, **pace: float) -> None:

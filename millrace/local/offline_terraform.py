@@ -18,7 +18,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ Completed = subprocess.CompletedProcess[str]
 FOREIGN = ("TF_", "AWS_")
 """Beginnings of variables that could make Terraform read or do what the person set up for another place."""
 
-SECONDS = 900
+SECONDS = 900.0
+"""No command may take longer; one that does is ended as by SIGTERM."""
 
 
 class TerraformFailed(MillraceError):
@@ -60,30 +62,34 @@ class Terraform:
             check=False,
         )
 
-    def lines(self, *arguments: str) -> Iterator[dict[str, Any]]:
+    def lines(self, *arguments: str) -> Generator[dict[str, Any], None, None]:
         """Run a command with `-json` and give its messages as they come; the last is `{"type": "exit", "code": ...}`.
 
         When the caller stops listening, Terraform is interrupted and waited for, so that its state stays whole.
         """
-        process = subprocess.Popen(
-            self._command(*arguments, "-json"),
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        try:
-            for line in process.stdout:
-                yield _message(line)
-            said = process.stderr.read()
-            yield {"type": "exit", "code": process.wait(), "stderr": said}
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.communicate()
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                self._command(*arguments, "-json"),
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+            )
+            limit = threading.Timer(SECONDS, process.terminate)
+            limit.daemon = True
+            limit.start()
+            try:
+                assert process.stdout is not None
+                yield from map(_message, process.stdout)
+                code = process.wait()
+                errors.seek(0)
+                yield {"type": "exit", "code": code, "stderr": errors.read().decode(errors="replace")}
+            finally:
+                limit.cancel()
+                if process.poll() is None:
+                    process.terminate()
+                    process.communicate()
 
     def init(self) -> None:
         """Install the configuration's modules, unless that was done for these very files. Raises TerraformFailed."""
@@ -113,7 +119,8 @@ def terraform(
         place.mkdir(parents=True, exist_ok=True)
         settings = place / "cli.tfrc"
         settings.touch()
-        reattach = stack.enter_context(server.serve(environment or {}))
+        root = Path(configuration).resolve()
+        reattach = stack.enter_context(server.serve(environment or {}, root))
         own = {
             "TF_REATTACH_PROVIDERS": reattach,
             "TF_DATA_DIR": str(place / "data"),
@@ -122,7 +129,7 @@ def terraform(
             "CHECKPOINT_DISABLE": "1",
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        yield Terraform(Path(configuration).resolve(), place, {**inherited, **(environment or {}), **own})
+        yield Terraform(root, place, {**inherited, **(environment or {}), **own})
 
 
 def fmt_check(path: Path) -> Completed:

@@ -7,7 +7,7 @@ import io
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Stack:
     instance: Instance
     outputs: Mapping[str, Any]
     inbox: str
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def up(cls, folder: Path, options: Options = Options(), **variables: Any) -> Stack:  # noqa: B008 (frozen)
@@ -74,7 +75,10 @@ class Stack:
         return url
 
     def client(self, service: str) -> Any:
-        return self.instance.client(service)
+        """One client a service for all tests: making one takes longer than most calls."""
+        if service not in self._clients:
+            self._clients[service] = self.instance.client(service)
+        return self._clients[service]
 
     def upload(self, prefix: str, objects: Mapping[str, bytes]) -> None:
         s3 = self.client("s3")

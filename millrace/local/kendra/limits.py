@@ -26,6 +26,8 @@ class TokenBucket:
         self._rate = rate
         self._tokens = self._capacity
         self._filled_at = clock()
+        self._first: tuple[float, float] | None = None
+        self._last = (0.0, 0.0)
         self.calls = 0
         self.throttled = 0
 
@@ -49,4 +51,18 @@ class TokenBucket:
                 self.throttled += 1
                 return False
             self._tokens -= 1
+            self._last = (now, self._tokens)
+            self._first = self._first or self._last
             return True
+
+    @property
+    def sustained(self) -> float:
+        """Calls a second let through from the first to the last, without those that a pause had saved up.
+
+        So it never passes the rate, and each second in which the bucket was full is missing from it.
+        """
+        with self._lock:
+            began, saved = self._first or self._last
+            ended, left = self._last
+            let_through = self.calls - self.throttled - 1 - (saved - left)
+            return let_through / (ended - began) if ended > began else 0.0

@@ -313,12 +313,13 @@ class Kendra:
         }
 
     def statistics(self) -> dict[str, Any]:
-        """Calls and throttled answers of each index and batch operation since the start, for benchmarks."""
+        """Of each index and batch operation since the start: calls, throttled answers, and the sustained rate of
+        the others a second (`TokenBucket.sustained`)."""
         return {
             "pace": vars(self._pace),
             "indices": {
                 index_id: {
-                    operation: {"calls": bucket.calls, "throttled": bucket.throttled}
+                    operation: {"calls": bucket.calls, "throttled": bucket.throttled, "perSecond": bucket.sustained}
                     for (bucket_index, operation), bucket in list(self._buckets.items())
                     if bucket_index == index_id
                 }

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -78,11 +79,19 @@ def operation(service: str, method: str) -> OperationModel:
 
 @dataclass(frozen=True)
 class Aws:
-    """`environment` holds AWS_ENDPOINT_URL and the credentials: no call can reach a real account by mistake."""
+    """Where the provider works.
+
+    `environment` holds AWS_ENDPOINT_URL and the credentials: no call can reach a real account by mistake. `folder` is
+    the one that Terraform runs in, which a relative path in the configuration starts from.
+    """
 
     environment: Mapping[str, str]
     region: str
+    folder: Path
     default_tags: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, path: str) -> bytes:
+        return (self.folder / path).read_bytes()
 
     def client(self, service: str) -> Any:
         """One for all commands of this process: Terraform configures the provider anew for each walk of its graph."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from functools import cache, wraps
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -91,10 +92,14 @@ def diagnostic(summary: str, detail: str, path: str = "") -> pb.Diagnostic:
 
 
 class Provider(rpc.ProviderServicer):
-    """`environment` holds AWS_ENDPOINT_URL and the credentials, for the commands that reach AWS."""
+    """`environment` holds AWS_ENDPOINT_URL and the credentials, for the commands that reach AWS.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    `folder` is the one that Terraform runs in.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self._environment = environment
+        self._folder = folder
         self._configured: Aws | None = None
 
     @property
@@ -125,6 +130,7 @@ class Provider(rpc.ProviderServicer):
         self._configured = Aws(
             self._environment,
             config.get("region") or self._environment["AWS_REGION"],
+            self._folder,
             tags[0].get("tags") or {},
         )
         return pb.ConfigureProvider.Response()
@@ -252,13 +258,13 @@ def _block(block: schema.Block) -> pb.Schema.Block:
 
 
 @contextmanager
-def serve(environment: Mapping[str, str]) -> Iterator[str]:
+def serve(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
     """Run the provider on loopback for as long as the context lasts; gives the value of TF_REATTACH_PROVIDERS."""
     server = grpc.server(
         futures.ThreadPoolExecutor(THREADS, thread_name_prefix="terraform-provider"),
         options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
     )
-    rpc.add_ProviderServicer_to_server(Provider(environment), server)
+    rpc.add_ProviderServicer_to_server(Provider(environment, folder), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -228,6 +228,17 @@ def test_a_bucket_that_is_not_there_is_an_error_that_names_it(terraform: Trial) 
     assert terraform.errors() == ["aws_s3_bucket: there is no bucket not-there"]
 
 
+def test_a_relative_path_starts_from_the_folder_that_terraform_runs_in(
+    terraform: Trial, embedded_aws: Instance
+) -> None:
+    resources = function(terraform.core.configuration)
+    resources["aws_lambda_function"]["half"] |= {"filename": "code.zip"}
+    terraform.write(resources)
+    terraform.apply()
+    found = embedded_aws.client("lambda").get_function(FunctionName="half")["Configuration"]
+    assert found["CodeSize"] == (terraform.core.configuration / "code.zip").stat().st_size
+
+
 def test_an_e_mail_subscription_says_whether_it_waits_for_its_confirmation(
     terraform: Trial, embedded_aws: Instance
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from millrace.local.terraform_provider.aws import Aws
@@ -17,17 +16,17 @@ SOON = {"Delay": 0.05, "MaxAttempts": 1200}
 """A waiter's settings: a minute in steps of 50 ms."""
 
 
-def code(state: State) -> dict[str, Any]:
-    """Where Lambda takes the zip from. A file is read at apply time, relative to the folder that Terraform runs in."""
+def code(state: State, aws: Aws) -> dict[str, Any]:
+    """Where Lambda takes the zip from. A file is read when it is applied."""
     if state.get("filename"):
-        return {"ZipFile": Path(state["filename"]).read_bytes()}
+        return {"ZipFile": aws.read(state["filename"])}
     places = (("S3Bucket", "s3_bucket"), ("S3Key", "s3_key"), ("S3ObjectVersion", "s3_object_version"))
     return {member: state[attribute] for member, attribute in places if state.get(attribute)}
 
 
 class Function(ResourceType):
     def request(self, method: str, request: dict[str, Any], state: State, aws: Aws) -> dict[str, Any]:
-        return {**request, "Code": code(state)} if method == "create_function" else request
+        return {**request, "Code": code(state, aws)} if method == "create_function" else request
 
     def finish(self, state: State, prior: State | None, aws: Aws) -> None:
         client, name = aws.client("lambda"), state["function_name"]
@@ -35,7 +34,7 @@ class Function(ResourceType):
         if prior is not None:
             self._updated(client, name)
             if any(state.get(attribute) != prior.get(attribute) for attribute in CODE):
-                client.update_function_code(FunctionName=name, **code(state))
+                client.update_function_code(FunctionName=name, **code(state, aws))
                 self._updated(client, name)
         limit, before = ((each or {}).get("reserved_concurrent_executions") for each in (state, prior))
         if (limit if limit is not None else -1) != (before if before is not None else -1):
@@ -83,7 +82,7 @@ class Layer(ResourceType):
 
     def request(self, method: str, request: dict[str, Any], state: State, aws: Aws) -> dict[str, Any]:
         if method == "publish_layer_version":
-            return {**request, "Content": code(state)}
+            return {**request, "Content": code(state, aws)}
         return {**request, "VersionNumber": int(state["version"])}
 
     def observe(self, state: State, found: dict[str, Any], aws: Aws) -> State:

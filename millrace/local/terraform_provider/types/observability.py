@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from millrace.local.terraform_provider.aws import Aws
@@ -60,9 +59,6 @@ class Alarm(ResourceType):
 class Dashboard(ResourceType):
     def request(self, method: str, request: dict[str, Any], state: State, aws: Aws) -> dict[str, Any]:
         return {"DashboardNames": [state["dashboard_name"]]} if method == self.delete else request
-
-    def identify(self, state: State, answer: Mapping[str, Any]) -> State:
-        return {"id": state["dashboard_name"]}
 
 
 TYPES: dict[str, ResourceType] = {

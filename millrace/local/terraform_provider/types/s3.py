@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -142,7 +141,7 @@ class Object(ResourceType):
         if method != self.create:
             return request
         if state.get("source"):
-            return {**request, "Body": Path(state["source"]).read_bytes()}
+            return {**request, "Body": aws.read(state["source"])}
         if state.get("content_base64"):
             return {**request, "Body": base64.b64decode(state["content_base64"])}
         return {**request, "Body": (state.get("content") or "").encode()}

@@ -45,3 +45,35 @@ def test_a_rate_below_one_a_second_still_lets_calls_through():
     assert not bucket.take()
     clock.now += 2
     assert bucket.take()
+
+
+def test_what_a_pause_saved_up_is_no_part_of_the_sustained_rate():
+    clock = Clock()
+    bucket = TokenBucket(10, clock)
+    clock.now = 1000
+    taken(bucket, clock, 20, 1000)
+    assert abs(bucket.sustained - 10) < 0.1
+
+
+def test_a_slower_callers_own_rate_is_sustained():
+    clock = Clock()
+    bucket = TokenBucket(10, clock)
+    taken(bucket, clock, 100, 9)
+    assert abs(bucket.sustained - 9) < 0.1
+
+
+def test_time_in_which_nothing_was_asked_lowers_the_sustained_rate():
+    clock = Clock()
+    bucket = TokenBucket(10, clock)
+    taken(bucket, clock, 10, 100)
+    clock.now += 10
+    taken(bucket, clock, 10, 100)
+    assert abs(bucket.sustained - 7) < 0.2
+
+
+def test_fewer_than_two_calls_have_no_rate():
+    clock = Clock()
+    bucket = TokenBucket(10, clock)
+    assert bucket.sustained == 0
+    bucket.take()
+    assert bucket.sustained == 0

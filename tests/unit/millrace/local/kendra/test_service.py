@@ -276,7 +276,7 @@ class TestThrottling:
         world.now += 0.5
         world.delete("a")
         counts = world.kendra.statistics()["indices"][world.index]["BatchDeleteDocument"]
-        assert counts == {"calls": 6, "throttled": 3}
+        assert (counts["calls"], counts["throttled"]) == (6, 3)
 
     def test_a_throttled_request_has_no_effect(self, world: World):
         world.kendra.set_pace({"requests_per_second": 1})
