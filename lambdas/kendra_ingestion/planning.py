@@ -1,6 +1,7 @@
 """The plan of a run: what the folder and the manifest hold becomes chunks and failures. Pure.
 
-Memory at 1,000,000 documents: about 200 MB for the ids seen so far, and one chunk of documents.
+Memory at 1,000,000 documents: a process of 230 MB, most of it the ids seen so far, and of 360 MB while a pass packs
+them for the next one.
 """
 
 from __future__ import annotations

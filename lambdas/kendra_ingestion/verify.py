@@ -56,7 +56,7 @@ def verdict(document_id: str, action: Action, status: Status | None) -> Outcome 
 
 
 def wait_seconds(passes: int, *, elapsed: float, deadline: int) -> int:
-    """How long to wait after so many passes over all pending documents: 1, 2, 3, 4, 6 ... seconds, up to a
+    """How long to wait after so many passes over all pending documents: 2, 2, 3, 5, 8 ... seconds, up to a
     hundredth of the deadline (at least 30 s), and never past the deadline. So a deadline of any length takes
     about 110 turns."""
     longest = max(LEAST_LONGEST_WAIT_SECONDS, deadline / (MAX_TURNS / 2))
@@ -114,6 +114,7 @@ class Turn:
         visit.changed = visit.changed or bool(verdicts)
         if visit.unasked == 0:
             self._save(number, visit)
+            visit.verdicts = []
 
     def save(self) -> None:
         """Write the verdicts of the chunks that were not finished."""

@@ -15,6 +15,8 @@ from millrace.local import deploy
 from millrace.local.instance import Instance, Options
 
 WAIT_SECONDS = 90.0
+KENDRA_REQUESTS_PER_SECOND = 40
+"""What the pipeline is told; a little less than the embedded index takes (`Options`)."""
 ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
 
@@ -50,7 +52,7 @@ class Stack:
     def up(cls, folder: Path, options: Options = Options(), **variables: Any) -> Stack:  # noqa: B008 (frozen)
         instance = Instance.start(folder, options)
         try:
-            outputs = deploy.apply(instance, variables)
+            outputs = deploy.apply(instance, {"kendra_requests_per_second": KENDRA_REQUESTS_PER_SECOND, **variables})
             inbox = cls._subscribe(instance, outputs["notifications_topic_arn"])
         except BaseException:
             instance.stop()
@@ -168,7 +170,7 @@ class Stack:
 
     def statuses(self, *document_ids: str) -> dict[str, str]:
         """What the index itself says of each document."""
-        kendra = self.client("kendra")
+        kendra = self.instance.client("kendra", retries={"mode": "standard", "total_max_attempts": 10})
         found = {}
         for start in range(0, len(document_ids), 10):
             answer = kendra.batch_get_document_status(

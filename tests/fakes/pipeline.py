@@ -21,7 +21,6 @@ from kendra_ingestion.folder import Folder
 from kendra_ingestion.kendra import KendraSink
 from kendra_ingestion.pacing import Pacer
 from kendra_ingestion.workspace import Workspace
-
 from tests.fakes.clock import FakeClock
 from tests.fakes.kendra import FakeKendra
 from tests.fakes.pool import InlinePool

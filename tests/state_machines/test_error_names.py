@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from kendra_ingestion import errors
 
+from kendra_ingestion import errors
 from tests.state_machines.edges import all_states
 from tests.state_machines.rendering import rendered
 

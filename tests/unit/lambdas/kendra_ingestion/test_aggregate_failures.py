@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from kendra_ingestion.errors import LawBroken, WorkMissing
 from kendra_ingestion.outcomes import FINAL
-
 from tests.fakes.pipeline import REPORTS, Pipeline
 
 WORK = "_work/job-1/run-1"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from kendra_ingestion.errors import WorkMissing
 
+from kendra_ingestion.errors import WorkMissing
 from tests.fakes.pipeline import INGESTION, REPORTS, Pipeline
 
 MANIFEST = f"{INGESTION}/team/day/_control/manifest.json"

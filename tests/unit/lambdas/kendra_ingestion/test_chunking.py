@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kendra_ingestion.chunking import MAX_CHUNKS, chunk_size, documents_in
 from kendra_ingestion.errors import PlanTooLarge
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from kendra_ingestion.clock import SystemClock, stop_at
 
+from kendra_ingestion.clock import SystemClock, stop_at
 from tests.fakes.clock import FakeClock
 from tests.fakes.lambda_context import FakeLambdaContext
 

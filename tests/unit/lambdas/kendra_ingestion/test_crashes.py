@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from kendra_ingestion.outcomes import FINAL
 
+from kendra_ingestion.outcomes import FINAL
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.pipeline import INGESTION, REPORTS, Pipeline
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
+
 from kendra_ingestion.errors import ManifestGone, ObjectUnreadable
 from kendra_ingestion.folder import DELETED, MANIFEST_GONE, REPLACED, Folder
-
 from tests.fakes.s3 import FakeS3
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kendra_ingestion import (
     aggregate_failures,
     archive_manifest,
@@ -22,7 +23,6 @@ from kendra_ingestion import (
     verify,
 )
 from kendra_ingestion.errors import ManifestInvalid
-
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.pipeline import INDEX_ID, INGESTION, REPORTS, ROLE_ARN, Pipeline
 

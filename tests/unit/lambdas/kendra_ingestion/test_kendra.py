@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+
 from kendra_ingestion.documents import Document
 from kendra_ingestion.errors import (
     SinkError,
@@ -17,7 +18,6 @@ from kendra_ingestion.errors import (
 from kendra_ingestion.kendra import STATES, KendraSink
 from kendra_ingestion.metadata import AttributeType
 from kendra_ingestion.sink import Rejected, State, Status
-
 from tests.fakes.kendra import FakeKendra, service_model
 from tests.fakes.pipeline import INDEX_ID, ROLE_ARN
 from tests.fakes.s3 import client_error

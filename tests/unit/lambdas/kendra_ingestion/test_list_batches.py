@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kendra_ingestion.metadata import METADATA_MAX_BYTES
 
+from kendra_ingestion.metadata import METADATA_MAX_BYTES
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.pipeline import INGESTION, REPORTS, Pipeline
 

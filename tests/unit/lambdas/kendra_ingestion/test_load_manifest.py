@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+
 from kendra_ingestion import load_manifest
 from kendra_ingestion.errors import ManifestGone, ManifestInvalid
-
 from tests.fakes.pipeline import INGESTION, REPORTS, Pipeline
 
 

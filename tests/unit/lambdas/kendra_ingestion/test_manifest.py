@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion import manifest
 from kendra_ingestion.errors import ManifestInvalid
 from kendra_ingestion.manifest import MANIFEST_MAX_BYTES, Manifest, read_manifest, read_request

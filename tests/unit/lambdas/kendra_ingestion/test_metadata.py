@@ -9,6 +9,7 @@ import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion.documents import Document
 from kendra_ingestion.errors import DocumentInvalid
 from kendra_ingestion.failures import FailureCode

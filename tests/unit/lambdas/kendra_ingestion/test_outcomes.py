@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion.errors import LawBroken
 from kendra_ingestion.failures import FailureCode
 from kendra_ingestion.outcomes import (

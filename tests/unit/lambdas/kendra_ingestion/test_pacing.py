@@ -6,8 +6,8 @@ from itertools import count
 from typing import NamedTuple
 
 import pytest
-from kendra_ingestion.pacing import Pacer
 
+from kendra_ingestion.pacing import Pacer
 from tests.fakes.quota import TokenBucket
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion.documents import Document
 from kendra_ingestion.packing import DOCUMENT_MAX_BYTES, REQUEST_MAX_BYTES, in_tens, lower_bound, pack
 

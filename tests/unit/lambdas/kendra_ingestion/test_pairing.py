@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion.failures import FailureCode
 from kendra_ingestion.pairing import METADATA_SUFFIX, Found, Pairing, pair
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion.documents import Chunk, Document
 from kendra_ingestion.errors import DocumentInvalid
 from kendra_ingestion.failures import FailureCode

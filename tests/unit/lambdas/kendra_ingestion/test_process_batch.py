@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from kendra_ingestion.errors import SinkMisconfigured, SinkThrottled, SinkUnavailable
 from kendra_ingestion.process_batch import PART_REQUESTS, pacer
-
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.pipeline import REPORTS, Pipeline
 from tests.fakes.quota import TokenBucket

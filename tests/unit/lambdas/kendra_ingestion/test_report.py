@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion import report
 from kendra_ingestion.outcomes import FINAL, Outcome, failed
 

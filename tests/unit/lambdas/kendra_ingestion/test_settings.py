@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kendra_ingestion.errors import ConfigurationInvalid
 from kendra_ingestion.settings import read_settings
 

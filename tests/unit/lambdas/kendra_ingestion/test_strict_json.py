@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion.strict_json import NotJson, parse, pointer, shown
 
 json_values = st.recursive(

@@ -5,11 +5,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kendra_ingestion.errors import SinkThrottled
 from kendra_ingestion.outcomes import DELETED, INDEXED, UPDATED, Outcome, failed
 from kendra_ingestion.sink import State, Status
 from kendra_ingestion.verify import MAX_TURNS, verdict, wait_seconds
-
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.pipeline import REPORTS, Pipeline
 

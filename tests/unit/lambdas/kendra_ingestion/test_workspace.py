@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
+
 from kendra_ingestion.documents import Chunk
 from kendra_ingestion.errors import WorkMissing
 from kendra_ingestion.outcomes import INDEXED, SENT, Outcome, failed, to_lines
 from kendra_ingestion.workspace import Workspace
-
 from tests.fakes.s3 import FakeS3
 
 MEGABYTE = 1024 * 1024
