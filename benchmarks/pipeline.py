@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from millrace.deployment import Deployment
 from millrace.executions.adapter import Executions
 from millrace.executions.view import RunView, Status
 from millrace.executions.watching import Pace, await_execution, follow
-from millrace.local import laptop
+from millrace.local import deploy, laptop
 from millrace.local.instance import Instance, Options
 from millrace.reports import Reports, counts_of
 from millrace.submission import Submission, Survey
@@ -80,6 +81,8 @@ class Pipeline:
         for _ in Pace(0.05, SECONDS_TO_BEGIN).ticks():
             if kendra.describe_index(Id=index)["Status"] == "ACTIVE":
                 break
+        attributes = json.loads(deploy.INDEX_ATTRIBUTES.read_text("utf-8"))
+        kendra.update_index(Id=index, DocumentMetadataConfigurationUpdates=attributes)
         return _applied(self.instance, {**variables, "kendra_index_id": index})
 
     def statistics(self) -> dict[str, dict[str, Any]]:
