@@ -40,7 +40,7 @@ def test_the_python_corpus_is_accounted_for_document_by_document(stack: Stack, p
     def put(path: Path) -> None:
         stack.upload(prefix, {path.relative_to(tmp_path / "corpus").as_posix(): path.read_bytes()})
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(16) as pool:
         list(pool.map(put, files))
     execution = stack.wait_for_job(stack.submit(prefix, {"jobId": "corpus", "prefix": prefix}), seconds=400)
     assert execution.status == "SUCCEEDED", execution

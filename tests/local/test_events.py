@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -108,6 +109,19 @@ def test_sequencers_of_one_key_grow_with_its_uploads(embedded_aws: Instance):
             described = json.loads(message["Body"])["detail"]["object"]
             told[described["sequencer"]] = described["etag"]
     assert [told[sequencer] for sequencer in sorted(told)] == etags
+
+
+def test_each_of_many_uploads_at_once_is_told(embedded_aws: Instance):
+    rule = Rule(embedded_aws)
+    url, arn = rule.queue(allowed=True)
+    rule.target(arn)
+    keys = {f"a/{number}" for number in range(60)}
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(rule.upload, keys))
+    told: set[str] = set()
+    while told < keys:
+        told |= {json.loads(message["Body"])["detail"]["object"]["key"] for message in rule.messages(url)}
+    assert told == keys
 
 
 def test_an_input_transformer_gives_the_machine_its_input(embedded_aws: Instance):
