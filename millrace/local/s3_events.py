@@ -58,7 +58,8 @@ def install() -> None:
                 return
             about["sequencer"] = s3._next_event_sequencer(event_name)
             scope = contextvars.copy_context()
-            sent = threads.submit(scope.run, s3._fire_s3_event, bucket_name, key, event_name, **about)
+            fire = functools.partial(s3._fire_s3_event, bucket_name, key, event_name, **about)
+            sent = threads.submit(scope.run, fire)
             sent.add_done_callback(log_failure)
 
         return fire_async
