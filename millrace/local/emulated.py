@@ -1,76 +1,110 @@
-"""A JSON service that MiniStack lacks, added beside its own: held to the published API on the way in and out.
-
-* ApiError   what the caller gets instead of an answer
-"""
+"""A service that MiniStack lacks, or has only in name: held to the published API on the way in and out."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from millrace.local.anchors import hold
 from millrace.local.model import InvalidInput, Model, WrongAnswer
+from millrace.local.wire import Answer, ApiError, Received, wire_of
 
-Answer = tuple[int, dict[str, str], bytes]
+__all__ = ["ApiError", "Concurrency", "Emulated", "Operation", "register", "replace"]
+
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 log = logging.getLogger(__name__)
 
 
-class ApiError(Exception):
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.status = status
+@dataclass(frozen=True)
+class Concurrency:
+    """How many requests of these operations together an account may have running; one more gets the error `code`."""
+
+    operations: frozenset[str]
+    most: int
+    code: str = "ServiceQuotaExceededException"
 
 
 class Emulated:
     """The operations of one service, in the shape that MiniStack asks of a service module.
 
     An operation takes the request and gives the answer, both as they stand in the wire's JSON, or raises
-    ApiError; it runs in a worker thread, so that the server's loop never waits for it.
+    ApiError; it runs in a worker thread, so that the server's loop never waits for it. `payload_bytes` limits
+    the whole body of an operation's request, `concurrency` the requests that run at the same time, where the
+    service does.
     """
 
-    def __init__(self, service: str, operations: Mapping[str, Operation]) -> None:
+    def __init__(
+        self,
+        service: str,
+        operations: Mapping[str, Operation],
+        *,
+        payload_bytes: Mapping[str, int] | None = None,
+        concurrency: Concurrency | None = None,
+    ) -> None:
         self._model = Model(service)
         self._operations = operations
-        self._version = self._model.json_version
+        self._payload_bytes = payload_bytes or {}
+        self._concurrency = concurrency
+        self._running = 0
         unknown = operations.keys() - self._model.operations
         if unknown:
             raise ValueError(f"{service} has no operations {', '.join(sorted(unknown))}")
+        self._wire = wire_of(self._model, operations)
 
     async def handle_request(
-        self, _method: str, _path: str, headers: dict[str, str], body: bytes, _query_params: dict[str, Any]
+        self, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, list[str]]
     ) -> Answer:
-        operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        return await asyncio.to_thread(self.answer, operation, body)
-
-    def answer(self, operation: str, body: bytes) -> Answer:
+        received = Received(method, path, headers, body, query_params)
+        concurrency = self._concurrency
+        if concurrency is None or not self._is_one_of(concurrency.operations, received):
+            return await asyncio.to_thread(self.answer, received)
+        if self._running >= concurrency.most:
+            message = f"More than {concurrency.most} requests of {' and '.join(sorted(concurrency.operations))} run"
+            return self._wire.refusal(ApiError(concurrency.code, message))
+        self._running += 1
         try:
-            return self._reply(200, self._run(operation, body))
+            return await asyncio.to_thread(self.answer, received)
+        finally:
+            self._running -= 1
+
+    def _is_one_of(self, operations: frozenset[str], received: Received) -> bool:
+        try:
+            return self._wire.operation(received) in operations
+        except ApiError:
+            return False
+
+    def answer(self, received: Received) -> Answer:
+        operation = f"{received.method} {received.path}"
+        try:
+            operation = self._wire.operation(received)
+            self._check_size(operation, received.body)
+            answer = self.perform(operation, self._wire.request(operation, received))
+            return self._wire.reply(operation, answer)
         except ApiError as error:
-            return self._refuse(error)
+            return self._wire.refusal(error)
         except WrongAnswer as error:
             log.exception("an emulated operation is wrong")
-            return self._refuse(ApiError("InternalServerException", str(error), 500))
+            return self._wire.refusal(ApiError("InternalServerException", str(error), 500))
         except Exception as error:
             log.exception("%s failed", operation)
-            return self._refuse(ApiError("InternalServerException", f"{operation} failed: {error!r}", 500))
+            failed = ApiError("InternalServerException", f"{operation} failed: {error!r}", 500)
+            return self._wire.refusal(failed)
 
-    def _run(self, operation: str, body: bytes) -> dict[str, Any]:
-        if operation not in self._model.operations:
-            raise ApiError("UnknownOperationException", f"There is no operation {operation!r}")
+    def _check_size(self, operation: str, body: bytes) -> None:
+        limit = self._payload_bytes.get(operation)
+        if limit is not None and len(body) > limit:
+            message = f"The payload of {operation} is {len(body)} bytes; the limit is {limit}"
+            raise ApiError("ValidationException", message)
+
+    def perform(self, operation: str, request: Any) -> dict[str, Any]:
+        """The operation's answer to the request. Raises ApiError, WrongAnswer."""
         if operation not in self._operations:
             service = self._model.service
             raise ApiError("UnknownOperationException", f"The embedded AWS does not emulate {service} {operation}", 501)
-        try:
-            request = json.loads(body or b"{}")
-        except ValueError as error:
-            raise ApiError("SerializationException", f"The request is not JSON: {error}") from None
         try:
             self._model.check_input(operation, request)
         except InvalidInput as error:
@@ -78,14 +112,6 @@ class Emulated:
         answer = self._operations[operation](_without_null(request))
         self._model.check_output(operation, answer)
         return answer
-
-    def _reply(self, status: int, document: dict[str, Any]) -> Answer:
-        headers = {"Content-Type": f"application/x-amz-json-{self._version}"}
-        return status, headers, json.dumps(document, ensure_ascii=False).encode()
-
-    def _refuse(self, error: ApiError) -> Answer:
-        status, headers, body = self._reply(error.status, {"__type": error.code, "message": error.message})
-        return status, {**headers, "x-amzn-ErrorType": error.code}, body
 
     def reset(self) -> None:
         """MiniStack's reset has nothing to do here: an instance that is to be empty is started anew."""
@@ -101,16 +127,27 @@ def register(substrate: ModuleType, name: str, service: Emulated, target_prefix:
     """Put the service where MiniStack's router, dispatcher and IAM evaluator look for services."""
     from ministack.core import iam_actions, router
 
+    hold(router, "detect_service", "SERVICE_PATTERNS")
+    hold(iam_actions, "extract_iam_action", "SERVICE_TO_IAM_NAMESPACE.get(service)")
+    _serve(substrate, name, service)
+    router.SERVICE_PATTERNS[name] = {"target_prefixes": [target_prefix]}
+    iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
+
+
+def replace(substrate: ModuleType, name: str, service: Emulated) -> None:
+    """Put the service in place of MiniStack's own of that name, which keeps its ways to find it. Raises ValueError."""
+    if name not in substrate.SERVICE_HANDLERS:
+        raise ValueError(f"MiniStack has no service {name} to replace")
+    _serve(substrate, name, service)
+
+
+def _serve(substrate: ModuleType, name: str, service: Emulated) -> None:
     hold(substrate, "_lazy_handler", "mod = _get_module(module_name)")
     hold(substrate, "_get_module", "mod = _loaded_modules.get(name)")
     hold(substrate, "_dispatch_service_request", "handler = SERVICE_HANDLERS.get(service)")
-    hold(router, "detect_service", "SERVICE_PATTERNS")
-    hold(iam_actions, "extract_iam_action", "SERVICE_TO_IAM_NAMESPACE.get(service)")
     substrate._loaded_modules[name] = service
     substrate.SERVICE_REGISTRY[name] = {"module": name}
     substrate.SERVICE_HANDLERS[name] = substrate._lazy_handler(name)
-    router.SERVICE_PATTERNS[name] = {"target_prefixes": [target_prefix]}
-    iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
 
 
 def _without_null(value: Any) -> Any:

@@ -6,6 +6,20 @@ A rule names an IAM action (`kendra:BatchPutDocument`, `s3:*`) and does one of t
 * error after    the call has its effect, but the caller gets an error: a lost answer
 * delay          the call is late
 * kill           the Lambda process that called ends, before or after the call has its effect
+* watch          nothing; the calls are listed, so that a test knows of every one where something may go wrong
+
+A rule may ask for more than the action: `function` names who called (a Lambda function, however it was started),
+`resource` what was called (an ARN; `*` stands for anything in both), `event` a text that the event of the function's
+invocation holds (a job's id, so that jobs may run at once), `body` one that the call's own body holds. What it counts
+(`nth`) are the calls that match all of these, over all processes of a function. So a worker dies when its third part
+file is written, before it does anything else, by
+
+    instance.order_fault(
+        "s3:PutObject", function="*-put-worker", resource="*/put/part-*", nth=[3], when="after", kill=True
+    )
+
+What services do by themselves is under rules as well, as calls of no function: Lambda's `sqs:ReceiveMessage` and
+`sqs:DeleteMessage` for an event source mapping (a deletion that is refused delivers the messages again).
 """
 
 from __future__ import annotations
@@ -16,16 +30,19 @@ import functools
 import itertools
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from millrace.local import lambda_environment
 from millrace.local.anchors import hold, patch
+from millrace.local.lambda_environment import Invocation
 
+T = TypeVar("T")
 Answer = tuple[int, dict[str, str], Any]
 QUERY_SERVICES = frozenset({"iam", "sns", "sts"})
 
@@ -34,15 +51,31 @@ class InvalidRule(ValueError):
     pass
 
 
+class Call(NamedTuple):
+    """One call: by which function (None: by none), and in which of its invocations, by the text of the event."""
+
+    action: str
+    resource: str
+    function: str | None = None
+    event: str = ""
+    body: bytes = b""
+
+
 @dataclass(frozen=True)
 class Rule:
     """Which calls, and what happens to them.
 
     `nth` counts the matching calls from 1; none given means all of them, or each `every`-th. `when` tells on
-    which side of the call's effect the error or the death comes. `code` without `kill` is the error's name.
+    which side of the call's effect the error or the death comes. `code` without `kill` is the error's name. Messages of
+    a worker that is killed come back when the queue says, or `redeliver_seconds` later where that is given.
+    `function` None means any caller; `event` and `body` are texts, empty means any.
     """
 
     action: str
+    function: str | None = None
+    resource: str = "*"
+    event: str = ""
+    body: str = ""
     nth: tuple[int, ...] = ()
     every: int = 1
     when: Literal["before", "after"] = "before"
@@ -51,11 +84,13 @@ class Rule:
     message: str = "A fault that was ordered"
     delay_seconds: float = 0.0
     kill: bool = False
+    redeliver_seconds: float | None = None
+    watch: bool = False
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Rule:
         """Raises InvalidRule."""
-        unknown = given.keys() - {field.name for field in fields(cls)}
+        unknown = given.keys() - {known.name for known in fields(cls)}
         if unknown:
             raise InvalidRule(f"a rule has no {', '.join(sorted(unknown))}")
         try:
@@ -66,9 +101,21 @@ class Rule:
             raise InvalidRule(f"when is before or after, not {rule.when!r}")
         if rule.every < 1 or any(number < 1 for number in rule.nth):
             raise InvalidRule("every and nth count from 1")
-        if not (rule.code or rule.kill or rule.delay_seconds):
-            raise InvalidRule("a rule needs a code, a delay_seconds or kill")
+        if not (rule.code or rule.kill or rule.delay_seconds or rule.watch):
+            raise InvalidRule("a rule needs a code, a delay_seconds, kill or watch")
+        if rule.redeliver_seconds is not None and not rule.kill:
+            raise InvalidRule("redeliver_seconds goes with kill")
         return rule
+
+    def is_about(self, call: Call) -> bool:
+        """Whether the call is one that the rule counts."""
+        return (
+            self.event in call.event
+            and fnmatch.fnmatchcase(call.action.lower(), self.action.lower())
+            and fnmatch.fnmatchcase(call.resource, self.resource)
+            and (self.function is None or fnmatch.fnmatchcase(call.function or "", self.function))
+            and self.body.encode() in call.body
+        )
 
     def concerns(self, number: int) -> bool:
         """Whether the rule acts on the matching call of this number."""
@@ -77,17 +124,23 @@ class Rule:
 
 @dataclass
 class Ordered:
-    """A rule with what has happened so far."""
+    """A rule with what has happened so far. `calls` are those that a watching rule has seen, in their order."""
 
     rule: Rule
     seen: int = 0
     applied: int = 0
+    calls: list[dict[str, str | None]] = field(default_factory=list)
 
 
 class Faults:
-    """The rules of one instance. Safe to use from any thread."""
+    """The rules of one instance. Safe to use from any thread.
+
+    `redeliver` is told of the event of an invocation whose process was killed, and after how many seconds its messages
+    come back; who serves queues sets it.
+    """
 
     def __init__(self) -> None:
+        self.redeliver: Callable[[str, float], None] = lambda _event, _seconds: None
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._ordered: dict[int, Ordered] = {}
@@ -99,7 +152,8 @@ class Faults:
             return number
 
     def all(self) -> list[dict[str, Any]]:
-        """`[{"id", "rule", "seen", "applied"}]`: matching calls, and those that the rule acted on."""
+        """`[{"id", "rule", "seen", "applied", "calls"}]`: how many calls matched, how many of them the rule acted on,
+        and those that it watched."""
         with self._lock:
             return [{"id": number, **asdict(ordered)} for number, ordered in self._ordered.items()]
 
@@ -107,40 +161,62 @@ class Faults:
         with self._lock:
             self._ordered.clear()
 
-    def matching(self, action: str) -> list[Rule]:
+    @property
+    def ordered(self) -> bool:
+        """Whether there are any."""
+        return bool(self._ordered)
+
+    def matching(self, call: Call) -> list[Rule]:
         """Count a call, and give the rules that act on it, in the order in which they were given."""
         with self._lock:
             acting = []
             for ordered in self._ordered.values():
-                if fnmatch.fnmatchcase(action.lower(), ordered.rule.action.lower()):
+                if ordered.rule.is_about(call):
                     ordered.seen += 1
+                    if ordered.rule.watch:
+                        seen = {"action": call.action, "resource": call.resource, "function": call.function}
+                        ordered.calls.append(seen)
                     if ordered.rule.concerns(ordered.seen):
                         ordered.applied += 1
                         acting.append(ordered.rule)
             return acting
 
+    def perform(self, action: str, resource: str, call: Callable[[], T]) -> T:
+        """Do what a service does by itself, as the rules have it. Raises Refused."""
+        rules = self.matching(Call(action, resource))
+        for rule in rules:
+            time.sleep(rule.delay_seconds)
+        refusing = [rule for rule in rules if rule.kill or rule.code]
+        if any(rule.when == "before" for rule in refusing):
+            raise Refused(f"{refusing[0].code}: {refusing[0].message}")
+        answer = call()
+        if refusing:
+            raise Refused(f"{refusing[0].code}: {refusing[0].message}")
+        return answer
+
+
+class Refused(Exception):
+    """What a service does by itself (Lambda reading a queue) has met an ordered fault."""
+
 
 async def apply(
     rules: list[Rule],
     call: Callable[[], Awaitable[Answer]],
-    kill: Callable[[], None],
+    kill: Callable[[Rule], None],
     refuse: Callable[[Rule], Answer],
 ) -> Answer:
-    """Make the call as the rules have it."""
+    """Make the call as the rules have it. Where one rule kills and another refuses, both happen."""
     for rule in rules:
         await asyncio.sleep(rule.delay_seconds)
-    for rule in rules:
-        if rule.when == "before" and rule.kill:
-            kill()
-        if rule.when == "before" and (rule.kill or rule.code):
-            return refuse(rule)
-    answer = await call()
-    for rule in rules:
-        if rule.when == "after" and rule.kill:
-            kill()
-        if rule.when == "after" and (rule.kill or rule.code):
-            return refuse(rule)
-    return answer
+    before, after = (
+        [rule for rule in rules if rule.when == side and (rule.kill or rule.code)] for side in ("before", "after")
+    )
+    answer = None if before else await call()
+    acting = before or after
+    for rule in acting:
+        if rule.kill:
+            kill(rule)
+    return refuse(acting[0]) if answer is None or acting else answer
 
 
 def install(substrate: ModuleType, faults: Faults) -> None:
@@ -148,7 +224,11 @@ def install(substrate: ModuleType, faults: Faults) -> None:
     from ministack.core import iam_actions, router
 
     hold(iam_actions, "extract_iam_action", "def extract_iam_action(service: str, method: str, path: str,")
+    hold(iam_actions, "extract_resource_arn", "def extract_resource_arn(service: str, method: str, path: str,")
+    hold(iam_actions, "dynamodb_transaction_checks", "Per-item ``(action, table ARN)`` checks")
     hold(router, "detect_service")
+    hold(router, "extract_region", "def extract_region(headers: dict, query_params=None)")
+    hold(router, "extract_account_id", "def extract_account_id(headers: dict)")
     hold(substrate, "_routing_params")
 
     def make(original: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
@@ -164,16 +244,25 @@ def install(substrate: ModuleType, faults: Faults) -> None:
             def call() -> Awaitable[Answer]:
                 return original(method, path, headers, body, query_params, request_id)
 
-            if not faults._ordered:
+            if not faults.ordered:
                 return await call()
             params = substrate._routing_params(method, path, headers, body, query_params)
             service = router.detect_service(method, path, headers, params)
             action = iam_actions.extract_iam_action(service, method, path, headers, body, params)
-            rules = faults.matching(action) if action else []
+            if not action:
+                return await call()
+            region, account = router.extract_region(headers, query_params), router.extract_account_id(headers)
+            resource = iam_actions.extract_resource_arn(service, method, path, headers, body, params, region, account)
+            if transaction := iam_actions.dynamodb_transaction_checks(action, body, region, account):
+                resource = transaction[0][1]
+            caller = caller_of(headers)
+            asked = Call(action, resource, body=body)
+            if caller:
+                asked = asked._replace(function=caller.function, event=caller.event)
             return await apply(
-                rules,
+                faults.matching(asked),
                 call,
-                lambda: kill_caller(headers),
+                lambda rule: end(caller, rule, faults) if caller else None,
                 lambda rule: refusal(rule, service, headers, request_id),
             )
 
@@ -187,13 +276,18 @@ def install(substrate: ModuleType, faults: Faults) -> None:
     )
 
 
-def kill_caller(headers: Mapping[str, str]) -> None:
-    """End the Lambda process that made this call; the SDK's trace header tells which one it is."""
+def caller_of(headers: Mapping[str, str]) -> Invocation | None:
+    """The invocation that made this call; the SDK's trace header tells which one it is. None for any other caller."""
     trace = unquote(headers.get("x-amzn-trace-id", ""))
     root = next((part.removeprefix("Root=") for part in trace.split(";") if part.startswith("Root=")), "")
-    process = lambda_environment.running.get(root)
-    if process is not None:
-        process.kill()
+    return lambda_environment.running.get(root)
+
+
+def end(invocation: Invocation, rule: Rule, faults: Faults) -> None:
+    """End the process of an invocation as the rule has it."""
+    invocation.process.kill()
+    if rule.redeliver_seconds is not None:
+        faults.redeliver(invocation.event, rule.redeliver_seconds)
 
 
 def refusal(rule: Rule, service: str, headers: Mapping[str, str], request_id: str) -> Answer:

@@ -168,7 +168,7 @@ class Instance:
         return self._call("PUT", "/_millrace/faults", {"action": action, **rule})
 
     def faults(self) -> list[dict[str, Any]]:
-        """The ordered faults: `[{"id", "rule", "seen", "applied"}]`."""
+        """The ordered faults: `[{"id", "rule", "seen", "applied", "calls"}]`."""
         return self._call("GET", "/_millrace/faults")
 
     def forget_faults(self) -> None:
@@ -181,6 +181,14 @@ class Instance:
     def set_kendra_pace(self, **pace: float) -> None:
         """Change `requests_per_second`, `indexing_seconds` or `creating_seconds` from now on."""
         self._call("PUT", "/_millrace/kendra", pace)
+
+    def bedrock_statistics(self) -> dict[str, Any]:
+        """`{"pace": {...}, "regions": {region: {operation: {"calls", "throttled", "perSecond"}}}}`."""
+        return self._call("GET", "/_millrace/bedrock")
+
+    def set_bedrock_pace(self, **pace: float) -> None:
+        """Change `requests_per_second`, `indexing_seconds` or `creating_seconds` of knowledge bases from now on."""
+        self._call("PUT", "/_millrace/bedrock", pace)
 
     @property
     def log(self) -> Path:

@@ -69,6 +69,15 @@ class Outcome:
     cold: bool
 
 
+@dataclass(frozen=True)
+class Invocation:
+    """One that is under way: of which function, in which process, and with which event (as JSON)."""
+
+    function: str
+    process: subprocess.Popen[bytes]
+    event: str
+
+
 class Stopped(Exception):
     """The process ended, or did not answer in time; `error` is AWS's name for it."""
 
@@ -123,7 +132,7 @@ class Environment:
         trace = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
         parent = f"Parent={secrets.token_hex(8)};Sampled={int(self._function.tracing)}"
         assert self._process is not None
-        running[trace.removeprefix("Root=")] = self._process
+        running[trace.removeprefix("Root=")] = Invocation(self._function.name, self._process, json.dumps(event))
         seconds = self._function.timeout
         try:
             self._send(
@@ -275,9 +284,8 @@ class Environment:
         return self._process
 
 
-# Which process runs the invocation of a trace id, the one thing that an API call says about the very process
-# it is from.
-running: dict[str, subprocess.Popen[bytes]] = {}
+# The invocation of each trace id, the one thing that an API call says about the very process it is from.
+running: dict[str, Invocation] = {}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -31,6 +31,7 @@ JAVA_CLASSES = {
     r"\p{ASCII}": r"[\x00-\x7f]",
 }
 SHOWN_CHARACTERS = 200
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "string": ("a String", lambda value: isinstance(value, str)),
     "character": ("a Character", lambda value: isinstance(value, str) and len(value) == 1),
@@ -44,6 +45,7 @@ TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
         "a Timestamp",
         lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     ),
+    "iso8601": ("a Timestamp", lambda value: isinstance(value, str) and ISO_DATE.fullmatch(value) is not None),
     "structure": ("a Structure", lambda value: isinstance(value, dict)),
     "list": ("a List", lambda value: isinstance(value, list)),
     "map": ("a Map", lambda value: isinstance(value, dict)),
@@ -70,15 +72,33 @@ class Flaw:
     about_type: bool = False
 
 
+@dataclass(frozen=True)
+class Http:
+    """Where a REST operation stands on the wire: `uri` is a template, `placed` the request's members that are not in
+    the body, with their place (`uri`, `querystring`, `header`) and type, `outside` the answer's.
+    """
+
+    method: str
+    uri: str
+    status: int
+    placed: Mapping[str, tuple[str, str]]
+    outside: frozenset[str]
+
+
 class Model:
     """One service's published API; values are as they stand in the JSON of the wire.
 
-    A timestamp is a number of seconds, a blob a base64 string.
+    A timestamp is a number of seconds or, where the API says so, a date in ISO 8601; a blob is a base64 string.
     """
 
     def __init__(self, service: str) -> None:
         self.service = service
         self._model = _service_model(service)
+
+    @property
+    def protocol(self) -> str:
+        """How the service speaks: `json`, `rest-json`, ..."""
+        return self._model.metadata["protocol"]
 
     @property
     def json_version(self) -> str:
@@ -92,6 +112,25 @@ class Model:
     def error_codes(self, operation: str) -> frozenset[str]:
         """The errors that the operation declares."""
         return frozenset(shape.error_code for shape in self._operation(operation).error_shapes)
+
+    def error_status(self, code: str) -> int | None:
+        """The HTTP status of the error, where the API gives it one."""
+        return self._error_statuses.get(code)
+
+    @functools.cached_property
+    def _error_statuses(self) -> dict[str, int]:
+        declared = {shape.error_code: shape.metadata.get("error", {}) for shape in self._model.error_shapes}
+        return {code: error["httpStatusCode"] for code, error in declared.items() if "httpStatusCode" in error}
+
+    def http(self, operation: str) -> Http:
+        model = self._operation(operation)
+        return Http(
+            method=model.http["method"],
+            uri=model.http["requestUri"],
+            status=model.http.get("responseCode", 200),
+            placed=_placed(model.input_shape),
+            outside=frozenset(_placed(model.output_shape)),
+        )
 
     def members(self, operation: str) -> frozenset[str]:
         """The names of the request's members."""
@@ -120,6 +159,19 @@ class Model:
         return self._model.operation_model(operation)
 
 
+def _placed(shape: Shape | None) -> dict[str, tuple[str, str]]:
+    """The members that are not part of a JSON body: their place and type by their names on the wire."""
+    if shape is None:
+        return {}
+    whole_body = shape.serialization.get("payload")
+    placed = {}
+    for name, member in shape.members.items():
+        place = "body" if name == whole_body else member.serialization.get("location")
+        if place is not None:
+            placed[member.serialization.get("name", name)] = (place, member.type_name)
+    return placed
+
+
 @functools.cache
 def _service_model(service: str) -> Any:
     return botocore.session.get_session().get_service_model(service)
@@ -133,7 +185,9 @@ def _flaws_of(value: Any, shape: Shape | None) -> Iterator[Flaw]:
 
 
 def _flaws(value: Any, shape: Shape, path: str) -> Iterator[Flaw]:
-    name, fits = TYPES[shape.type_name]
+    if shape.metadata.get("document"):
+        return
+    name, fits = TYPES["iso8601" if shape.serialization.get("timestampFormat") == "iso8601" else shape.type_name]
     if not fits(value):
         yield Flaw(path, f"{_kind(value)} can not be converted to {name}", about_type=True)
         return
@@ -157,6 +211,9 @@ def _flaws_of_members(value: dict[str, Any], shape: Shape, path: str) -> Iterato
         where = _joined(path, name)
         demand = "Member must not be null"
         yield Flaw(where, f"Value null at '{where}' failed to satisfy constraint: {demand}")
+    if shape.metadata.get("union") and len(given) != 1:
+        demand = "Member must have exactly one of its fields"
+        yield Flaw(path, f"Value at '{path}' failed to satisfy constraint: {demand}")
     for name, item in given.items():
         where = _joined(path, name)
         if name in on_wire:
@@ -169,10 +226,11 @@ def _unmet(value: Any, shape: Shape) -> Iterator[str]:
     """The demands of the shape that the value does not meet, as AWS words them."""
     limits = shape.metadata
     low, high = limits.get("min"), limits.get("max")
-    if shape.type_name in ("string", "list", "map"):
-        if low is not None and len(value) < low:
+    if shape.type_name in ("string", "list", "map", "blob"):
+        length = len(value) if shape.type_name != "blob" else _bytes_of(value)
+        if low is not None and length < low:
             yield f"Member must have length greater than or equal to {low}"
-        if high is not None and len(value) > high:
+        if high is not None and length > high:
             yield f"Member must have length less than or equal to {high}"
     elif shape.type_name in ("integer", "long", "float", "double"):
         if low is not None and value < low:
@@ -183,6 +241,11 @@ def _unmet(value: Any, shape: Shape) -> Iterator[str]:
         yield f"Member must satisfy enum value set: [{', '.join(limits['enum'])}]"
     if "pattern" in limits and not _compiled(limits["pattern"]).fullmatch(value):
         yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
+
+
+def _bytes_of(base64: str) -> int:
+    """How many bytes a base64 text stands for, whether or not it is a whole one."""
+    return len(base64.rstrip("=")) * 3 // 4
 
 
 @functools.cache

@@ -16,7 +16,8 @@ class Options:
 
     `kendra_requests_per_second` limits each batch operation of each index (AWS publishes no figure).
     `kendra_indexing_seconds` is how long an accepted document, or a delete, stays PROCESSING;
-    `kendra_creating_seconds` how long a new index is CREATING, and a deleted one DELETING.
+    `kendra_creating_seconds` how long a new index is CREATING, and a deleted one DELETING. The same of knowledge bases
+    is `bedrock_...`; there a region has the quota of an operation (on AWS 5 requests a second, quotas page).
     """
 
     region: str = "us-east-1"
@@ -25,6 +26,9 @@ class Options:
     kendra_requests_per_second: float = 50.0
     kendra_indexing_seconds: float = 0.2
     kendra_creating_seconds: float = 0.2
+    bedrock_requests_per_second: float = 50.0
+    bedrock_indexing_seconds: float = 0.2
+    bedrock_creating_seconds: float = 0.2
     log_level: str = "WARNING"
 
     def __post_init__(self) -> None:
@@ -33,10 +37,12 @@ class Options:
             raise ValueError(f"region: {self.region!r} is not the name of an AWS region")
         if not re.fullmatch(r"\d{12}", self.account):
             raise ValueError(f"account: {self.account!r} is not 12 digits")
-        if self.kendra_requests_per_second <= 0:
-            raise ValueError("kendra_requests_per_second must be more than 0")
-        if self.kendra_indexing_seconds < 0 or self.kendra_creating_seconds < 0:
-            raise ValueError("kendra_indexing_seconds and kendra_creating_seconds must not be negative")
+        for service in ("kendra", "bedrock"):
+            if getattr(self, f"{service}_requests_per_second") <= 0:
+                raise ValueError(f"{service}_requests_per_second must be more than 0")
+            for setting in (f"{service}_indexing_seconds", f"{service}_creating_seconds"):
+                if getattr(self, setting) < 0:
+                    raise ValueError(f"{setting} must not be negative")
 
     def write(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")

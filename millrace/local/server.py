@@ -20,13 +20,24 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from millrace.local import event_targets, faults, kendra, lambda_runtime, s3_events, states
+from millrace.local import (
+    bedrock,
+    event_targets,
+    faults,
+    kendra,
+    lambda_runtime,
+    queues,
+    s3_events,
+    s3_permissions,
+    sqs_permissions,
+    states,
+)
 from millrace.local.calls import CallLog, record
 from millrace.local.gateway import Gateway, Route
 from millrace.local.iam import Authority, Evaluator, Everything
 from millrace.local.instance import ROOT_KEY, Instance
-from millrace.local.kendra import Pace
 from millrace.local.options import Options
+from millrace.local.pace import Pace
 from millrace.local.process import Process
 
 GRACE_SECONDS = 1.0
@@ -102,15 +113,24 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
     if options.enforce_iam:
         record(calls)
         authority = Evaluator(region, account)
-    pace = Pace(
+    kendra_pace = Pace(
         requests_per_second=options.kendra_requests_per_second,
         indexing_seconds=options.kendra_indexing_seconds,
         creating_seconds=options.kendra_creating_seconds,
     )
-    index = kendra.install(substrate, folder, pace, authority=authority, region=region, account=account)
+    bedrock_pace = Pace(
+        requests_per_second=options.bedrock_requests_per_second,
+        indexing_seconds=options.bedrock_indexing_seconds,
+        creating_seconds=options.bedrock_creating_seconds,
+    )
+    indices = kendra.install(substrate, folder, kendra_pace, authority=authority, region=region, account=account)
+    bases = bedrock.install(substrate, folder, bedrock_pace, authority=authority, region=region, account=account)
     lambda_runtime.install(folder / "tmp" / "lambda", instance.url)
     s3_events.install()
+    s3_permissions.install()
+    sqs_permissions.install()
     event_targets.install(authority, instance.client)
+    queues.install(authority, ordered)
     states.install(substrate, instance.url, enforce_iam=options.enforce_iam)
     faults.install(substrate, ordered)
     return {
@@ -120,8 +140,10 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
         ("GET", "/_millrace/faults"): lambda _: ordered.all(),
         ("PUT", "/_millrace/faults"): lambda rule: ordered.order(faults.Rule.of(rule)),
         ("DELETE", "/_millrace/faults"): lambda _: ordered.clear(),
-        ("GET", "/_millrace/kendra"): lambda _: index.statistics(),
-        ("PUT", "/_millrace/kendra"): lambda changes: index.set_pace(changes),
+        ("GET", "/_millrace/kendra"): lambda _: indices.statistics(),
+        ("PUT", "/_millrace/kendra"): lambda changes: indices.set_pace(changes),
+        ("GET", "/_millrace/bedrock"): lambda _: bases.statistics(),
+        ("PUT", "/_millrace/bedrock"): lambda changes: bases.set_pace(changes),
     }
 
 

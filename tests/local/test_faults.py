@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from millrace.local.instance import Instance, InstanceError
-from tests.fakes.deployed import allow, function, invoke, name
+from tests.fakes.deployed import allow, eventually, function, invoke, name, role
 
 pytestmark = pytest.mark.network
 
@@ -91,6 +92,67 @@ def test_a_function_dies_at_its_own_call_on_either_side_of_the_effect(aws: Insta
     assert answer["errorType"] == "Runtime.ExitError"
     assert keys(aws, bucket) == left
     assert invoke(aws, called, bucket) == ("done", False)
+
+
+@pytest.mark.parametrize(("when", "left"), [("before", ["part-1"]), ("after", ["part-1", "part-2"])])
+def test_a_function_of_an_event_source_mapping_dies_at_its_second_part(aws: Instance, bucket, when, left):
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName=name("queue"), Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
+    arn = f"arn:aws:sqs:{aws.region}:{aws.account}:{url.rpartition('/')[2]}"
+    code = """
+        import boto3
+        s3 = boto3.client("s3")
+        def handler(event, context):
+            (record,) = event["Records"]
+            bucket, number = record["body"].split()
+            attempt = record["attributes"]["ApproximateReceiveCount"]
+            s3.put_object(Bucket=bucket, Key=f"other-{number}-{attempt}", Body=b"x")
+            s3.put_object(Bucket=bucket, Key=f"part-{number}", Body=b"x")
+            s3.put_object(Bucket=bucket, Key=f"counted-{number}", Body=b"x")
+    """
+    reading = allow("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", on=arn)
+    called = function(aws, code, allow("s3:PutObject"), reading, Timeout=2)
+    aws.order_fault("s3:PutObject", function=called, resource="*/part-*", nth=[2], kill=True, when=when)
+    aws.client("s3").put_object(Bucket=bucket, Key="part-0")
+    aws.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=called, BatchSize=1)
+    sqs.send_message(QueueUrl=url, MessageBody=f"{bucket} 1")
+    eventually(lambda: "counted-1" in keys(aws, bucket))
+    sqs.send_message(QueueUrl=url, MessageBody=f"{bucket} 2")
+    eventually(lambda: aws.faults()[0]["applied"])
+    parts = [key for key in keys(aws, bucket) if key.startswith("part-")]
+    assert parts == ["part-0", *left]
+    eventually(lambda: "counted-2" in keys(aws, bucket))
+    assert "other-2-2" in keys(aws, bucket)
+
+
+def test_a_function_of_a_state_machine_dies_and_the_state_is_tried_again(aws: Instance, bucket):
+    code = """
+        import boto3
+        s3 = boto3.client("s3")
+        def handler(event, context):
+            s3.put_object(Bucket=event["bucket"], Key="k", Body=b"x")
+            return "done"
+    """
+    called = function(aws, code, allow("s3:PutObject"))
+    another = function(aws, code, allow("s3:PutObject"))
+    retry = [{"ErrorEquals": ["Runtime.ExitError"], "IntervalSeconds": 1}]
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Retry": retry, "End": True}
+    parameters = {"FunctionName": called, "Payload.$": "$"}
+    definition = {"StartAt": "T", "States": {"T": {**task, "Parameters": parameters}}}
+    states = aws.client("stepfunctions")
+    machine = states.create_state_machine(
+        name=name("machine"),
+        definition=json.dumps(definition),
+        roleArn=role(aws, "states", allow("lambda:InvokeFunction")),
+    )["stateMachineArn"]
+    aws.order_fault("s3:PutObject", function=called, nth=[1], kill=True, when="after")
+    assert invoke(aws, another, {"bucket": bucket}) == ("done", False)
+    given = json.dumps({"bucket": bucket})
+    execution = states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
+    eventually(lambda: states.describe_execution(executionArn=execution)["status"] == "SUCCEEDED")
+    events = [event["type"] for event in states.get_execution_history(executionArn=execution)["events"]]
+    assert events.count("TaskFailed") == 1
+    assert events.count("TaskSucceeded") == 1
 
 
 def test_a_rule_that_makes_no_sense_is_refused(aws: Instance):

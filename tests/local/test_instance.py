@@ -117,7 +117,7 @@ def test_a_damaged_folder_says_what_to_do(tmp_path: Path):
 
 def test_it_writes_only_into_its_folder(instance: Instance):
     names = {path.name for path in instance.folder.iterdir()}
-    assert names == {"instance.json", "kendra.sqlite", "log", "options.json", "tmp"}
+    assert names == {"instance.json", "bedrock.sqlite", "kendra.sqlite", "log", "options.json", "tmp"}
 
 
 def test_the_environment_leads_any_sdk_to_this_instance_alone(instance: Instance):

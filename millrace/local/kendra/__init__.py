@@ -13,12 +13,16 @@ from typing import Any
 from millrace.local.anchors import hold, patch
 from millrace.local.emulated import Emulated, register
 from millrace.local.iam import Authority
-from millrace.local.kendra.indexing import Background, Indexer
-from millrace.local.kendra.reading import EmbeddedS3
-from millrace.local.kendra.service import Kendra, Pace, content_of_blob
+from millrace.local.kendra.indexing import Indexer
+from millrace.local.kendra.service import Kendra, content_of_blob
 from millrace.local.kendra.store import Store
+from millrace.local.pace import Pace
+from millrace.local.search.indexing import Background
+from millrace.local.search.reading import EmbeddedS3
 
-__all__ = ["Kendra", "Pace", "install"]
+__all__ = ["Kendra", "install"]
+
+PRINCIPAL = "kendra.amazonaws.com"
 
 
 def install(
@@ -33,8 +37,8 @@ def install(
     def arn(index: Any) -> str:
         return f"arn:aws:kendra:{index.region}:{account}:index/{index.id}"
 
-    indexer = Indexer(store, EmbeddedS3(authority, region, account), content_of_blob, arn)
-    background = Background(indexer, store, time.time)
+    reader = EmbeddedS3(authority, PRINCIPAL, region, account)
+    background = Background(Indexer(store, reader, content_of_blob, arn), store, time.time, "kendra-indexing")
     kendra = Kendra(
         store,
         pace,

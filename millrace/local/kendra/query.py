@@ -7,89 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from millrace.local.kendra.attributes import VALUE_MEMBERS, Configurations
+from millrace.local.search.words import BEGIN, END
 
-COMMON_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "can",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "should",
-        "so",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
-QUERY_WORDS = 30
-BEGIN, END = "\x01", "\x02"
 COMPARISONS = ("GreaterThan", "GreaterThanOrEquals", "LessThan", "LessThanOrEquals")
 Value = str | int | float | list[str]
 
 
 class InvalidFilter(Exception):
     """The attribute filter asks what cannot be answered; the message says which part."""
-
-
-def expression(text: str) -> str | None:
-    """An FTS5 expression that finds any of the text's words; None if there is no word in it.
-
-    Words like "the" are left out, unless there are no others.
-    """
-    words = re.findall(r"\w+", text.lower())[:QUERY_WORDS]
-    telling = [word for word in words if word not in COMMON_WORDS] or words
-    return " OR ".join(f'"{word}"' for word in dict.fromkeys(telling)) or None
 
 
 def highlighted(marked: str, limit: int = 2048) -> dict[str, Any]:

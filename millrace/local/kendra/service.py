@@ -11,14 +11,17 @@ import binascii
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from millrace.local.emulated import ApiError, Operation
 from millrace.local.kendra import query
 from millrace.local.kendra.attributes import WrongAttribute, built_in, flaw_of_value, updated
-from millrace.local.kendra.limits import FILE_BYTES, PAGE_SIZE, QUERY_CHARACTERS, RESULTS, TokenBucket
-from millrace.local.kendra.store import WAITING, Index, Indexed, Store
+from millrace.local.kendra.limits import FILE_BYTES, PAGE_SIZE, QUERY_CHARACTERS, RESULTS
+from millrace.local.kendra.store import Index, Store
+from millrace.local.pace import Gate, Pace
+from millrace.local.search.store import Found
+from millrace.local.search.words import expression
 
 URI = re.compile(r"^(https?|ftp|file)://([^\s]*)")
 NOT_EMULATED: Mapping[str, frozenset[str]] = {
@@ -38,15 +41,6 @@ NOT_EMULATED: Mapping[str, frozenset[str]] = {
 DOCUMENT_NOT_EMULATED = frozenset({"HierarchicalAccessControlList", "AccessControlConfigurationId"})
 
 
-@dataclass
-class Pace:
-    """How fast the emulated Kendra is. Requests a second are for each batch operation of each index."""
-
-    requests_per_second: float
-    indexing_seconds: float
-    creating_seconds: float
-
-
 class Kendra:
     """`scope` tells the region and account of the running request; `wake` tells the indexer of new work."""
 
@@ -63,10 +57,9 @@ class Kendra:
         self._store = store
         self._pace = pace
         self._clock = clock
-        self._ticks = ticks
         self._scope = scope
         self._wake = wake
-        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._gate = Gate("Kendra", pace, ticks)
 
     def operations(self) -> dict[str, Operation]:
         named = {
@@ -219,12 +212,17 @@ class Kendra:
         index = self._paced(request["IndexId"], "BatchGetDocumentStatus")
         answers = []
         for info in request["DocumentInfoList"]:
-            status = self._store.status(index.id, info["DocumentId"])
-            answer = {"DocumentId": info["DocumentId"], "DocumentStatus": status.status}
-            if status.status != WAITING and status.reason:
-                answer.update({"FailureCode": status.code, "FailureReason": status.reason})
-            answers.append(answer)
+            answers.append({"DocumentId": info["DocumentId"], **self._known(index, info["DocumentId"])})
         return {"DocumentStatusList": answers, "Errors": []}
+
+    def _known(self, index: Index, document_id: str) -> dict[str, Any]:
+        if self._store.waiting(index.id, document_id):
+            return {"DocumentStatus": "PROCESSING"}
+        status = self._store.status(index.id, document_id)
+        if status is None:
+            return {"DocumentStatus": "NOT_FOUND"}
+        why = {"FailureCode": status.code, "FailureReason": status.reason} if status.reason else {}
+        return {"DocumentStatus": status.status, **why}
 
     def query(self, request: dict[str, Any]) -> dict[str, Any]:
         index = self._usable(request["IndexId"])
@@ -233,10 +231,9 @@ class Kendra:
         wanted = request.get("RequestedDocumentAttributes")
         query_id = str(uuid.uuid4())
         found = self._found(request, index)
-        items = [
-            self._item(query_id, index, position, document, title, excerpt, wanted)
-            for position, (document, title, excerpt) in enumerate(found)
-        ][(number - 1) * size : number * size]
+        items = [self._item(query_id, index, position, one, wanted) for position, one in enumerate(found)][
+            (number - 1) * size : number * size
+        ]
         return {
             "QueryId": query_id,
             "ResultItems": items,
@@ -261,18 +258,19 @@ class Kendra:
         except query.InvalidFilter as error:
             raise ApiError("ValidationException", str(error)) from None
 
-    def _found(self, request: dict[str, Any], index: Index) -> list[tuple[Indexed, str, str]]:
+    def _found(self, request: dict[str, Any], index: Index) -> list[Found]:
         if request.get("QueryResultTypeFilter", "DOCUMENT") != "DOCUMENT":
             return []
         text = request.get("QueryText", "").strip()
-        expression = query.expression(text)
-        if text and expression is None:
+        words = expression(text)
+        if text and words is None:
             return []
         condition, user = request.get("AttributeFilter", {}), request.get("UserContext")
         found = []
-        for document, title, excerpt, _ in self._store.find(index.id, expression, RESULTS):
+        for one in self._store.find([index.id], words, RESULTS):
+            document = one.document
             if query.may_see(document.access, user) and query.passes(condition, document.attributes):
-                found.append((document, title, excerpt))
+                found.append(one)
                 if len(found) == RESULTS:
                     break
         return found
@@ -282,14 +280,12 @@ class Kendra:
         query_id: str,
         index: Index,
         position: int,
-        document: Indexed,
-        title: str,
-        excerpt: str,
+        found: Found,
         wanted: list[str] | None,
     ) -> dict[str, Any]:
         shown = [
             attribute
-            for attribute in document.attributes
+            for attribute in found.document.attributes
             if attribute["Key"] == "_source_uri"
             or (
                 index.attributes.get(attribute["Key"], {"Search": {"Displayable": False}})["Search"]["Displayable"]
@@ -303,9 +299,9 @@ class Kendra:
             "Id": item_id,
             "Type": "DOCUMENT",
             "Format": "TEXT",
-            "DocumentId": document.id,
-            "DocumentTitle": query.highlighted(title),
-            "DocumentExcerpt": query.highlighted(excerpt),
+            "DocumentId": found.document.id,
+            "DocumentTitle": query.highlighted(found.title),
+            "DocumentExcerpt": query.highlighted(found.excerpt),
             **({"DocumentURI": uri} if isinstance(uri, str) and URI.fullmatch(uri) else {}),
             "DocumentAttributes": shown,
             "ScoreAttributes": {"ScoreConfidence": query.confidence(position)},
@@ -313,31 +309,12 @@ class Kendra:
         }
 
     def statistics(self) -> dict[str, Any]:
-        """Of each index and batch operation since the start: calls, throttled answers, and the sustained rate of
-        the others a second (`TokenBucket.sustained`)."""
-        return {
-            "pace": vars(self._pace),
-            "indices": {
-                index_id: {
-                    operation: {"calls": bucket.calls, "throttled": bucket.throttled, "perSecond": bucket.sustained}
-                    for (bucket_index, operation), bucket in list(self._buckets.items())
-                    if bucket_index == index_id
-                }
-                for index_id in {key[0] for key in list(self._buckets)}
-            },
-        }
+        """The pace, and of each index and batch operation what `Gate.counts` says."""
+        return {"pace": vars(self._pace), "indices": self._gate.counts()}
 
     def set_pace(self, changes: Mapping[str, float]) -> None:
         """Change how fast Kendra is from now on. Raises ValueError for a setting that it does not have."""
-        unknown = changes.keys() - vars(self._pace).keys()
-        if unknown:
-            raise ValueError(
-                f"Kendra has no settings {', '.join(sorted(unknown))}; it has {', '.join(vars(self._pace))}"
-            )
-        for name, value in changes.items():
-            setattr(self._pace, name, float(value))
-        for bucket in list(self._buckets.values()):
-            bucket.set_rate(self._pace.requests_per_second)
+        self._gate.set_pace(changes)
 
     def arn(self, index: Index) -> str:
         _, account = self._scope()
@@ -345,7 +322,9 @@ class Kendra:
 
     def _accept(self, index: Index, ids: list[str], documents: list[Any], role_arn: str) -> None:
         if ids:
-            self._store.accept(index.id, ids, documents, role_arn, self._clock() + self._pace.indexing_seconds)
+            now = self._clock()
+            due = now + self._pace.indexing_seconds
+            self._store.accept(index.id, ids, documents, role_arn, now=now, due=due)
             self._wake()
 
     def _index(self, index_id: str) -> Index:
@@ -367,12 +346,7 @@ class Kendra:
 
     def _paced(self, index_id: str, operation: str) -> Index:
         index = self._usable(index_id)
-        key = (index_id, operation)
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets.setdefault(key, TokenBucket(self._pace.requests_per_second, self._ticks))
-        if not bucket.take():
-            raise ApiError("ThrottlingException", "The request was denied due to request throttling. Rate exceeded")
+        self._gate.enter(index_id, operation)
         return index
 
     def _tagged(self, arn: str) -> Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import json
 import logging
 import re
@@ -17,6 +18,7 @@ from millrace.local import anchors
 from millrace.local.model import InvalidInput, Model
 from millrace.local.states.arns import InvalidArn, parse
 from millrace.local.states.errors import ApiError
+from millrace.local.states.tokens import InvalidToken, machine_of
 
 if TYPE_CHECKING:
     from millrace.local.states.engine import Services
@@ -100,12 +102,37 @@ def _snake(operation: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
 
 
+def asking_for_the_machine(resource_of: Callable[..., str]) -> Callable[..., str]:
+    """Who answers a task's token needs to be allowed that on the state machine; of junk nobody knows the machine."""
+
+    @functools.wraps(resource_of)
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: dict[str, str], body: bytes, *rest: Any
+    ) -> str:
+        if service == "states" and ".SendTask" in headers.get("x-amz-target", ""):
+            try:
+                return machine_of(json.loads(body)["taskToken"])
+            except (InvalidToken, ValueError, KeyError, TypeError):
+                return "*"
+        return resource_of(service, method, path, headers, body, *rest)
+
+    return extract_resource_arn
+
+
 def hang(app: ModuleType, door: Door) -> None:
     """Let MiniStack's requests, own callers and reset come to the door. Raises anchors.AnchorMoved."""
+    from ministack.core import iam_actions
     from ministack.services import pipes, stepfunctions
 
     app.SERVICE_HANDLERS["states"] = door.handle
     anchors.hold(pipes, "_start_state_machine_from_records", "_sfn._start_execution({")
+    anchors.patch(
+        iam_actions,
+        "extract_resource_arn",
+        asking_for_the_machine,
+        'if service == "states":',
+        '_safe_json_field(body, "stateMachineArn")',
+    )
     anchors.patch(stepfunctions, "_start_execution", lambda _: door.start_execution, 'data.get("stateMachineArn", "")')
     anchors.patch(stepfunctions, "_resolve_state_machine_arn", lambda _: lambda arn: arn, "if arn in _state_machines:")
 

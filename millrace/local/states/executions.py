@@ -16,7 +16,7 @@ from millrace.local.states.frames import Attempt, Frame
 from millrace.local.states.history import EVENT_LIMIT, History, Pen
 from millrace.local.states.interpreter import (
     AWSExecutionDetails,
-    CallbackEndpoint,
+    CallbackOutcome,
     CallbackPoolManager,
     Program,
     ProgramEnded,
@@ -147,12 +147,21 @@ class Execution:
         self._end(ABORTED, {"error": error, "cause": cause})
         return self.stopped_at or dt.datetime.now(dt.UTC)
 
-    def waits_for(self, token: str) -> CallbackEndpoint | None:
-        """Where a task of this execution waits, or has waited, for its token."""
-        return self._callbacks.get(token)
+    def answer(self, token: str, outcome: CallbackOutcome) -> bool:
+        """Answer a task's token; False if no task waits for it any more. Of several answers the first counts."""
+        with self._lock:
+            endpoint = self._frame.attempt.awaited(token)
+            if endpoint is not None:
+                endpoint.notify(outcome)
+            return endpoint is not None
 
-    def still_waits(self, endpoint: CallbackEndpoint) -> bool:
-        return self.status == RUNNING and not endpoint._notify_event.is_set()
+    def hear_heartbeat(self, token: str) -> bool:
+        """A sign of life of who will answer the token; False if no task waits for it any more."""
+        with self._lock:
+            endpoint = self._frame.attempt.awaited(token)
+            if endpoint is not None:
+                endpoint.notify_heartbeat()
+            return endpoint is not None
 
     def _attempt(self, event_type: str, details: str, about: Mapping[str, Any]) -> None:
         attempt = Attempt(

@@ -10,12 +10,13 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from millrace.local.states.history import Pen, Trail
 from millrace.local.states.interpreter import (
     AWSExecutionDetails,
+    CallbackEndpoint,
     CallbackPoolManager,
     Environment,
     ProgramEnded,
@@ -42,6 +43,18 @@ class Attempt:
     callbacks: CallbackPoolManager
     time_scale: Callable[[], float]
     mocks: MockedCase | None = None
+    _waiting: dict[str, Frame] = field(default_factory=dict)
+
+    def await_token(self, token: str, frame: Frame) -> CallbackEndpoint:
+        """A task in that frame waits for the token."""
+        self._waiting[token] = frame
+        return self.callbacks.add(token)
+
+    def awaited(self, token: str) -> CallbackEndpoint | None:
+        """Where a task still waits for the token: it has not been answered, and its frame has not ended."""
+        frame, endpoint = self._waiting.get(token), self.callbacks.get(token)
+        waits = frame is not None and frame.is_running() and not endpoint._notify_event.is_set()
+        return endpoint if waits else None
 
 
 class Frame(Environment):

@@ -116,6 +116,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp 
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.callback.callback import (
     CallbackEndpoint,
+    CallbackOutcome,
     CallbackOutcomeFailure,
     CallbackOutcomeSuccess,
     CallbackPoolManager,
@@ -154,6 +155,7 @@ __all__ = [
     "AmazonStateLanguageParser",
     "BranchesDecl",
     "CallbackEndpoint",
+    "CallbackOutcome",
     "CallbackOutcomeFailure",
     "CallbackOutcomeSuccess",
     "CallbackPoolManager",

@@ -18,11 +18,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from millrace.local.states import arns
+from millrace.local.states import arns, tokens
 from millrace.local.states.definitions import Diagnostic
 from millrace.local.states.errors import ApiError, InvalidRequest
 from millrace.local.states.executions import RUNNING, SUCCEEDED, Execution, NotRedrivable, Order
-from millrace.local.states.interpreter import CallbackOutcomeFailure, CallbackOutcomeSuccess, Program
+from millrace.local.states.interpreter import (
+    CallbackOutcome,
+    CallbackOutcomeFailure,
+    CallbackOutcomeSuccess,
+    Program,
+)
 from millrace.local.states.machines import NO_LOGGING, NO_TRACING, OWNED_KEY, Machine, Revision, Version
 from millrace.local.states.mocks import InvalidMock, MockedCase
 
@@ -374,17 +379,17 @@ class StateMachines:
         except ValueError as error:
             raise ApiError("InvalidOutput", f"Invalid Output: 'The output is not JSON: {error}'") from error
         token = request["taskToken"]
-        self._waiting(token).notify(CallbackOutcomeSuccess(callback_id=token, output=request["output"]))
-        return {}
+        return self._answer(token, CallbackOutcomeSuccess(callback_id=token, output=request["output"]))
 
     def send_task_failure(self, request: Request) -> Answer:
         token = request["taskToken"]
         outcome = CallbackOutcomeFailure(callback_id=token, error=request.get("error"), cause=request.get("cause"))
-        self._waiting(token).notify(outcome)
-        return {}
+        return self._answer(token, outcome)
 
     def send_task_heartbeat(self, request: Request) -> Answer:
-        self._waiting(request["taskToken"]).notify_heartbeat()
+        execution = self._execution_of(request["taskToken"])
+        if execution is None or not execution.hear_heartbeat(request["taskToken"]):
+            raise _task_gone()
         return {}
 
     def _machine(self, text: str) -> Machine:
@@ -461,14 +466,17 @@ class StateMachines:
             execution.start()
         return execution
 
-    def _waiting(self, token: str) -> Any:
-        for execution in list(self.executions.values()):
-            endpoint = execution.waits_for(token)
-            if endpoint is not None:
-                if not execution.still_waits(endpoint):
-                    raise ApiError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
-                return endpoint
-        raise ApiError("InvalidToken", "Invalid Token: 'Invalid token'")
+    def _answer(self, token: str, outcome: CallbackOutcome) -> Answer:
+        execution = self._execution_of(token)
+        if execution is None or not execution.answer(token, outcome):
+            raise _task_gone()
+        return {}
+
+    def _execution_of(self, token: str) -> Execution | None:
+        try:
+            return self.executions.get(tokens.execution_of(token))
+        except tokens.InvalidToken:
+            raise ApiError("InvalidToken", "Invalid Token: 'Invalid token'") from None
 
     def _tags_of(self, text: str) -> dict[str, str]:
         _arn(text, "stateMachine")
@@ -482,6 +490,10 @@ def _arn(text: str, *kinds: str) -> arns.Arn:
         return arns.parse(text, *kinds)
     except arns.InvalidArn as error:
         raise ApiError("InvalidArn", str(error)) from error
+
+
+def _task_gone() -> ApiError:
+    return ApiError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 
 
 def _valid_name(name: str) -> str:

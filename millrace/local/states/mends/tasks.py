@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace.local.anchors import hold, patch
+from millrace.local.states import tokens
 from millrace.local.states.calls import Caller, CallFailed, Calls
 from millrace.local.states.frames import Frame
 from millrace.local.states.integrations import integration
@@ -74,6 +75,13 @@ def apply(calls: Calls) -> None:
         "self._normalise_response(",
     )
     patch(StateTaskServiceCallback, "_eval_execution", with_new_token, "self._before_eval_execution(")
+    hold(
+        StateTaskServiceCallback,
+        "_eval_integration_pattern",
+        "task_output = env.stack.pop()",
+        'env.states.context_object.context_object_data["Task"]["Token"]',
+        "raise CallbackOutcomeFailureError(",
+    )
     hold(StateTaskServiceCallback, "_eval_sync", "time.sleep(_DELAY_SECONDS_SYNC_CONDITION_CHECK)")
     state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK = NESTED_LOOK_SECONDS
 
@@ -162,11 +170,27 @@ def tell_execution(self: StateTaskServiceSfn, response: Any, **_: Any) -> None: 
 
 
 def with_new_token(evaluate: Callable[[Any, Frame], None]) -> Callable[[Any, Frame], None]:
-    """Each attempt of a task that waits for its token gets a token of its own."""
+    """Each attempt of a task that waits for its token gets a token of its own, which is worth nothing afterwards.
+
+    A token that was answered before the call itself failed was answered: who did has been told that it counts.
+    """
 
     def evaluate_attempt(self: StateTaskServiceCallback, env: Frame) -> None:
-        if self.resource.condition == ResourceCondition.WaitForTaskToken:
-            env.callback_pool_manager.add(env.states.context_object.update_task_token())
-        evaluate(self, env)
+        if self.resource.condition != ResourceCondition.WaitForTaskToken:
+            evaluate(self, env)
+            return
+        token = tokens.new(env.context["Execution"]["Id"])
+        env.context["Task"] = {"Token": token}
+        endpoint = env.attempt.await_token(token, env)
+        try:
+            evaluate(self, env)
+        except (CallFailed, lambda_eval_utils.LambdaFunctionErrorException):
+            if endpoint.get_outcome() is None:
+                raise
+            env.stack.append(None)
+            self._eval_integration_pattern(env, None, {}, None)
+            StateTaskService._after_eval_execution(self, env, None, {}, None)
+        finally:
+            endpoint.interrupt_all()
 
     return evaluate_attempt

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from millrace.local.terraform_provider.aws import Aws
 from millrace.local.terraform_provider.naming import NOWHERE
@@ -14,6 +17,9 @@ from millrace.local.terraform_provider.resource import ResourceType, Tagging
 CODE = frozenset({"filename", "s3_bucket", "s3_key", "s3_object_version", "source_code_hash"})
 SOON = {"Delay": 0.05, "MaxAttempts": 1200}
 """A waiter's settings: a minute in steps of 50 ms."""
+POLICY_SECONDS = 15.0
+"""How long a new mapping waits for its role's policy; hashicorp/aws waits for two minutes."""
+POLICY_PAUSE_SECONDS = 0.1
 
 
 def code(state: State, aws: Aws) -> dict[str, Any]:
@@ -121,6 +127,28 @@ class Permission(ResourceType):
 
 
 class EventSourceMapping(ResourceType):
+    """Lambda asks what the function's role may do with the source. The role's policy may still be on its way, since no
+    argument of the mapping refers to it; like hashicorp/aws, this tries again for a while.
+    """
+
+    def _call(
+        self,
+        method: str,
+        state: State,
+        aws: Aws,
+        arguments: State | None = None,
+        gone: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        deadline = time.monotonic() + POLICY_SECONDS
+        while True:
+            try:
+                return super()._call(method, state, aws, arguments, gone)
+            except ClientError as error:
+                lacking = "execution role does not have permissions" in error.response["Error"].get("Message", "")
+                if method != self.create or not lacking or time.monotonic() > deadline:
+                    raise
+            time.sleep(POLICY_PAUSE_SECONDS)
+
     def identify(self, state: State, answer: Mapping[str, Any]) -> State:
         return {"id": answer["UUID"], "uuid": answer["UUID"], "arn": answer.get("EventSourceMappingArn")}
 

@@ -37,7 +37,9 @@ def ask_function(client: Client) -> Any:
 
 def ask_mapping(client: Client) -> Any:
     mapping = client("lambda").list_event_source_mappings(EventSourceArn=QUEUE)["EventSourceMappings"][0]
-    return some(mapping, "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes")
+    settings = ("BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig")
+    told = client("lambda").list_tags(Resource=mapping["EventSourceMappingArn"])["Tags"]
+    return some(mapping, *settings) | {"tags": told}
 
 
 def drift_mapping(client: Client) -> None:
@@ -176,20 +178,25 @@ def cases(package: str, other_package: str) -> dict[str, Case]:
                 "batch_size": 50,
                 "maximum_batching_window_in_seconds": 5,
                 "function_response_types": ["ReportBatchItemFailures"],
+                "scaling_config": [{"maximum_concurrency": 4}],
                 "tags": TAGS,
             },
-            changed={"batch_size": 100},
+            changed={"batch_size": 100, "scaling_config": [{"maximum_concurrency": 8}], "tags": OTHER_TAGS},
             change="update",
             ask=ask_mapping,
             said={
                 "BatchSize": 50,
                 "MaximumBatchingWindowInSeconds": 5,
                 "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                "ScalingConfig": {"MaximumConcurrency": 4},
+                "tags": {**TAGS, "project": "contract"},
             },
             said_after={
                 "BatchSize": 100,
                 "MaximumBatchingWindowInSeconds": 5,
                 "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                "ScalingConfig": {"MaximumConcurrency": 8},
+                "tags": {**OTHER_TAGS, "project": "contract"},
             },
             drift=drift_mapping,
             refused={"metrics_config": [{"metrics": ["EventCount"]}]},

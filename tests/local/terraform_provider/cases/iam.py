@@ -15,6 +15,8 @@ from tests.local.terraform_provider.cases.case import (
 )
 
 ROLE_POLICY = policy("s3:GetObject", "*")
+# What the function of the event source mappings needs on their queues.
+READER_POLICY = policy("sqs:*", "*")
 OTHER_ROLE_POLICY = policy("s3:PutObject", "*")
 
 
@@ -51,7 +53,7 @@ def cases() -> dict[str, Case]:
             refused={"inline_policy": [{"name": "one"}]},
         ),
         "aws_iam_role_policy": Case(
-            minimal={"name": OTHER, "role": "${aws_iam_role.minimal.id}", "policy": ROLE_POLICY},
+            minimal={"name": OTHER, "role": "${aws_iam_role.minimal.id}", "policy": READER_POLICY},
             full={"name": NAME, "role": "${aws_iam_role.full.id}", "policy": ROLE_POLICY},
             changed={"policy": OTHER_ROLE_POLICY},
             change="update",

@@ -179,7 +179,7 @@ def cases() -> dict[str, Case]:
                 "SqsManagedSseEnabled": "true",
                 "redrive": {"deadLetterTargetArn": DEAD_QUEUE, "maxReceiveCount": 6},
             },
-            drift=lambda client: set_queue(client, VisibilityTimeout="1"),
+            drift=lambda client: set_queue(client, VisibilityTimeout="600"),
             refused={"timeouts": {"create": "1m"}},
         ),
         "aws_sqs_queue_policy": Case(

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from millrace.local.emulated import ApiError, Emulated
+from millrace.local.emulated import ApiError, Concurrency, Emulated, replace
 
 INDEX = "0" * 36
 
@@ -67,3 +69,52 @@ def test_an_operation_that_is_missing_is_named():
 def test_an_operation_that_the_api_does_not_have_cannot_be_offered():
     with pytest.raises(ValueError, match="DropIndex"):
         Emulated("kendra", {"DropIndex": lambda _: {}})
+
+
+BASES = "/knowledgebases/"
+
+
+def test_a_rest_service_is_asked_by_method_and_path():
+    service = Emulated("bedrock-agent", {"ListKnowledgeBases": lambda _: {"knowledgeBaseSummaries": []}})
+    status, headers, body = asyncio.run(service.handle_request("POST", BASES, {}, b"", {}))
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    assert json.loads(body) == {"knowledgeBaseSummaries": []}
+
+
+def test_a_payload_over_the_limit_does_not_reach_an_operation():
+    service = Emulated("bedrock-agent", {"ListKnowledgeBases": pytest.fail}, payload_bytes={"ListKnowledgeBases": 20})
+    status, _, body = asyncio.run(service.handle_request("POST", BASES, {}, b" " * 21, {}))
+    assert status == 400
+    assert "is 21 bytes; the limit is 20" in json.loads(body)["message"]
+
+
+def test_one_request_too_many_at_the_same_time_is_refused_and_the_next_is_not():
+    go = threading.Event()
+
+    def wait(_: Any) -> dict[str, Any]:
+        assert go.wait(10)
+        return {"knowledgeBaseSummaries": []}
+
+    operations = frozenset({"ListKnowledgeBases"})
+    service = Emulated("bedrock-agent", {"ListKnowledgeBases": wait}, concurrency=Concurrency(operations, 2))
+
+    async def ask() -> list[int]:
+        def one() -> Any:
+            return service.handle_request("POST", BASES, {}, b"", {})
+
+        running = [asyncio.ensure_future(one()) for _ in range(2)]
+        await asyncio.sleep(0)
+        status, headers, _ = await one()
+        assert headers["x-amzn-ErrorType"] == "ServiceQuotaExceededException"
+        other, _, _ = await service.handle_request("GET", "/nothing", {}, b"", {})
+        go.set()
+        done = [answer[0] for answer in await asyncio.gather(*running)]
+        return [status, other, *done, (await one())[0]]
+
+    assert asyncio.run(ask()) == [402, 404, 200, 200, 200]
+
+
+def test_only_a_service_that_is_there_can_be_replaced():
+    substrate = SimpleNamespace(SERVICE_HANDLERS={})
+    with pytest.raises(ValueError, match="bedrock-agent to replace"):
+        replace(substrate, "bedrock-agent", Emulated("bedrock-agent", {}))

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+import subprocess
+from typing import Any, cast
 
 import pytest
 
 from millrace.local import lambda_environment
-from millrace.local.faults import Faults, InvalidRule, Rule, apply, kill_caller, refusal
+from millrace.local.faults import Call, Faults, InvalidRule, Refused, Rule, apply, caller_of, refusal
+from millrace.local.lambda_environment import Invocation
 
 
 class Service:
@@ -20,7 +22,7 @@ class Service:
         self.events.append("effect")
         return 200, {}, b"well"
 
-    def kill(self) -> None:
+    def kill(self, _rule: Rule) -> None:
         self.events.append("kill")
 
     def ask(self, *rules: Rule) -> tuple[int, str]:
@@ -47,6 +49,12 @@ def test_a_rule_acts_on_its_side_of_the_effect(rule, answer, events):
     assert service.events == events
 
 
+def test_who_is_to_die_dies_though_the_call_is_refused():
+    service = Service()
+    assert service.ask(Rule("*", code="Slow", status=503), Rule("*", kill=True)) == (503, "Slow")
+    assert service.events == ["kill"]
+
+
 def test_without_rules_the_call_is_made():
     assert Service().ask() == (200, "well")
 
@@ -55,7 +63,7 @@ def test_nth_counts_matching_calls_only():
     faults = Faults()
     faults.order(Rule("s3:Put*", nth=(2, 3), code="x"))
     actions = ["s3:PutObject", "s3:GetObject", "s3:PutObject", "s3:putobject", "s3:PutObject"]
-    assert [len(faults.matching(action)) for action in actions] == [0, 0, 1, 1, 0]
+    assert [len(faults.matching(Call(action, "*"))) for action in actions] == [0, 0, 1, 1, 0]
     (told,) = faults.all()
     assert (told["seen"], told["applied"]) == (4, 2)
 
@@ -63,14 +71,14 @@ def test_nth_counts_matching_calls_only():
 def test_every_third_call():
     faults = Faults()
     faults.order(Rule("s3:*", every=3, code="x"))
-    assert [len(faults.matching("s3:GetObject")) for _ in range(7)] == [0, 0, 1, 0, 0, 1, 0]
+    assert [len(faults.matching(Call("s3:GetObject", "*"))) for _ in range(7)] == [0, 0, 1, 0, 0, 1, 0]
 
 
 def test_cleared_rules_act_no_more():
     faults = Faults()
     faults.order(Rule("*", code="x"))
     faults.clear()
-    assert faults.matching("s3:GetObject") == []
+    assert faults.matching(Call("s3:GetObject", "*")) == []
     assert faults.all() == []
 
 
@@ -82,6 +90,7 @@ def test_cleared_rules_act_no_more():
         ({"action": "*", "code": "x", "nht": [1]}, "nht"),
         ({"action": "*", "code": "x", "when": "during"}, "during"),
         ({"action": "*", "code": "x", "nth": [0]}, "count from 1"),
+        ({"action": "*", "code": "x", "redeliver_seconds": 1}, "goes with kill"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(given, said):
@@ -101,16 +110,52 @@ def test_an_error_speaks_the_services_protocol():
     assert json.loads(body)["__type"] == "SlowDown"
 
 
-def test_the_process_that_called_is_found_by_its_trace(monkeypatch):
-    killed = []
+def test_a_rule_counts_the_calls_of_its_function_on_its_resource_only():
+    faults = Faults()
+    faults.order(Rule("s3:PutObject", function="*-put-worker", resource="*/put/part-*", nth=(2,), kill=True))
+    part, other = "arn:aws:s3:::reports/_reports/j/put/part-1.csv", "arn:aws:s3:::reports/_work/j/send-1.jsonl"
+    calls = [
+        ("s3:PutObject", part, "millrace-put-worker"),
+        ("s3:PutObject", other, "millrace-put-worker"),
+        ("s3:GetObject", part, "millrace-put-worker"),
+        ("s3:PutObject", part, "millrace-del-worker"),
+        ("s3:PutObject", part, None),
+        ("s3:PutObject", part, "millrace-put-worker"),
+    ]
+    assert [len(faults.matching(Call(*call))) for call in calls] == [0, 0, 0, 0, 0, 1]
 
-    class Process:
-        def kill(self) -> None:
-            killed.append(True)
 
-    monkeypatch.setitem(lambda_environment.running, "1-abc-def", Process())
-    kill_caller({"x-amzn-trace-id": "Root=1-other-one;Parent=1;Sampled=0"})
-    kill_caller({})
-    assert killed == []
-    kill_caller({"x-amzn-trace-id": "Root%3D1-abc-def%3BParent%3D1%3BSampled%3D0"})
-    assert killed == [True]
+def test_a_rule_may_be_about_one_job_or_one_document():
+    faults = Faults()
+    faults.order(Rule("kendra:*", event="job-1", body="doc-7", code="x"))
+    asked = [("job-1", b"doc-7"), ("job-2", b"doc-7"), ("job-1", b"doc-8")]
+    calls = [Call("kendra:BatchPutDocument", "*", "f", event, body) for event, body in asked]
+    assert [len(faults.matching(call)) for call in calls] == [1, 0, 0]
+
+
+def test_a_watching_rule_lists_the_calls_and_changes_nothing():
+    faults, service = Faults(), Service()
+    faults.order(Rule.of({"action": "s3:*", "watch": True}))
+    assert service.ask(*faults.matching(Call("s3:PutObject", "arn", "f"))) == (200, "well")
+    faults.matching(Call("sqs:SendMessage", "arn"))
+    (told,) = faults.all()
+    assert told["calls"] == [{"action": "s3:PutObject", "resource": "arn", "function": "f"}]
+
+
+@pytest.mark.parametrize(("when", "done"), [("before", []), ("after", ["effect"])])
+def test_what_a_service_does_by_itself_is_refused_on_its_side_of_the_effect(when, done):
+    faults, effects = Faults(), []
+    faults.order(Rule("sqs:DeleteMessage", when=when, code="InternalFailure", nth=(1,)))
+    with pytest.raises(Refused, match="InternalFailure"):
+        faults.perform("sqs:DeleteMessage", "arn", lambda: effects.append("effect"))
+    assert effects == done
+    faults.perform("sqs:DeleteMessage", "arn", lambda: effects.append("next"))
+    assert effects == [*done, "next"]
+
+
+def test_the_invocation_that_called_is_found_by_its_trace(monkeypatch):
+    invocation = Invocation("worker", cast("subprocess.Popen[bytes]", object()), "{}")
+    monkeypatch.setitem(lambda_environment.running, "1-abc-def", invocation)
+    assert caller_of({"x-amzn-trace-id": "Root=1-other-one;Parent=1;Sampled=0"}) is None
+    assert caller_of({}) is None
+    assert caller_of({"x-amzn-trace-id": "Root%3D1-abc-def%3BParent%3D1%3BSampled%3D0"}) is invocation

@@ -262,8 +262,8 @@ def test_the_running_invocation_can_be_found_by_its_trace(start: Start):
     deadline = time.monotonic() + 5
     while not lambda_environment.running and time.monotonic() < deadline:
         time.sleep(0.01)
-    (process,) = lambda_environment.running.values()
-    process.kill()
+    (invocation,) = lambda_environment.running.values()
+    invocation.process.kill()
     waiting.join(5)
     assert told[0]["errorType"] == "Runtime.ExitError"
     assert not lambda_environment.running

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from millrace.local.model import InvalidInput, Model, WrongAnswer
@@ -98,7 +100,7 @@ def test_control_characters_are_refused_where_the_model_excludes_them():
     assert "'description'" in refusal(request, "CreateIndex").message
 
 
-@pytest.mark.parametrize("service", ["kendra", "stepfunctions", "bedrock-agent"])
+@pytest.mark.parametrize("service", ["kendra", "stepfunctions", "bedrock-agent", "bedrock-agent-runtime"])
 def test_every_pattern_of_the_emulated_services_compiles(service):
     model = Model(service)
     for operation in model.operations:
@@ -128,3 +130,58 @@ def _shapes(model, operation):
     walk(model._operation(operation).input_shape)
     walk(model._operation(operation).output_shape)
     return found.values()
+
+
+RETRIEVE = Model("bedrock-agent-runtime")
+
+
+def retrieve(condition: object) -> dict:
+    search = {"vectorSearchConfiguration": {"filter": condition}}
+    return {"knowledgeBaseId": "ABCDEFGHIJ", "retrievalQuery": {"text": "x"}, "retrievalConfiguration": search}
+
+
+@pytest.mark.parametrize("value", ["a", 1, 1.5, True, ["a", 1], {"a": None}])
+def test_a_document_type_holds_any_json(value):
+    RETRIEVE.check_input("Retrieve", retrieve({"equals": {"key": "a", "value": value}}))
+
+
+@pytest.mark.parametrize("condition", [{}, {"equals": {"key": "a", "value": 1}, "in": {"key": "a", "value": [1]}}])
+def test_a_union_has_exactly_one_of_its_fields(condition):
+    with pytest.raises(InvalidInput, match="exactly one of its fields"):
+        RETRIEVE.check_input("Retrieve", retrieve(condition))
+
+
+@pytest.mark.parametrize(
+    ("moment", "right"),
+    [
+        ("2025-10-05T12:00:00Z", True),
+        ("2025-10-05T12:00:00.123456+00:00", True),
+        ("2025-10-05", False),
+        (1_759_665_600, False),
+    ],
+)
+def test_a_date_is_written_as_the_api_says(moment, right):
+    summary = {"knowledgeBaseId": "ABCDEFGHIJ", "name": "a", "status": "ACTIVE", "updatedAt": moment}
+    agent = Model("bedrock-agent")
+    if right:
+        agent.check_output("ListKnowledgeBases", {"knowledgeBaseSummaries": [summary]})
+        return
+    with pytest.raises(WrongAnswer, match="Timestamp"):
+        agent.check_output("ListKnowledgeBases", {"knowledgeBaseSummaries": [summary]})
+
+
+@pytest.mark.parametrize(("size", "right"), [(0, False), (1, True), (5_242_880, True), (5_242_881, False)])
+def test_a_blob_is_as_long_as_its_bytes(size, right):
+    given = {"mimeType": "text/plain", "data": base64.b64encode(b"x" * size).decode()}
+    inline = {"type": "BYTE", "byteContent": given}
+    custom = {"customDocumentIdentifier": {"id": "a"}, "sourceType": "IN_LINE", "inlineContent": inline}
+    request = {
+        "knowledgeBaseId": "ABCDEFGHIJ",
+        "dataSourceId": "ABCDEFGHIJ",
+        "documents": [{"content": {"dataSourceType": "CUSTOM", "custom": custom}}],
+    }
+    if right:
+        Model("bedrock-agent").check_input("IngestKnowledgeBaseDocuments", request)
+        return
+    with pytest.raises(InvalidInput, match="must have length"):
+        Model("bedrock-agent").check_input("IngestKnowledgeBaseDocuments", request)

@@ -27,6 +27,9 @@ def test_an_unknown_setting_is_named(tmp_path):
         ("kendra_requests_per_second", 0),
         ("kendra_indexing_seconds", -1),
         ("kendra_creating_seconds", -1),
+        ("bedrock_requests_per_second", 0),
+        ("bedrock_indexing_seconds", -1),
+        ("bedrock_creating_seconds", -1),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(setting, value):

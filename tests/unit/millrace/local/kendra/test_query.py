@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from millrace.local.kendra.attributes import built_in
-from millrace.local.kendra.query import InvalidFilter, check_filter, expression, highlighted, passes
+from millrace.local.kendra.query import InvalidFilter, check_filter, highlighted, passes
 
 
 def attribute(key, **value):
@@ -16,18 +16,6 @@ DOCUMENT = [
     attribute("_view_count", LongValue=5),
     attribute("_created_at", DateValue=1_700_000_000.0),
 ]
-
-
-def test_common_words_are_not_looked_for():
-    assert expression("How do I reset the password?") == '"reset" OR "password"'
-
-
-def test_a_question_of_common_words_only_is_still_asked():
-    assert expression("What is it?") == '"what" OR "is" OR "it"'
-
-
-def test_a_text_without_words_asks_nothing():
-    assert expression("?!") is None
 
 
 def test_highlights_count_characters_of_the_text_without_marks():

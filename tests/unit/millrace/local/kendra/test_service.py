@@ -11,9 +11,11 @@ import pytest
 
 from millrace.local.emulated import Emulated
 from millrace.local.kendra.indexing import Indexer
-from millrace.local.kendra.service import Kendra, Pace, content_of_blob
+from millrace.local.kendra.service import Kendra, content_of_blob
 from millrace.local.kendra.store import Store
-from millrace.local.kendra.text import Unindexable
+from millrace.local.pace import Pace
+from millrace.local.search.text import Unindexable
+from millrace.local.wire import Received
 
 ROLE = "arn:aws:iam::123456789012:role/reader"
 
@@ -57,7 +59,8 @@ class World:
         self.index = self.call("CreateIndex", Name="docs", RoleArn=ROLE)["Id"]
 
     def answer(self, operation: str, **request: Any) -> tuple[int, dict[str, Any]]:
-        status, _, body = self.service.answer(operation, json.dumps(request).encode())
+        headers = {"x-amz-target": f"AWSKendraFrontendService.{operation}"}
+        status, _, body = self.service.answer(Received("POST", "/", headers, json.dumps(request).encode()))
         return status, json.loads(body)
 
     def call(self, operation: str, **request: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from millrace.local.kendra.limits import FILE_BYTES, TEXT_BYTES
-from millrace.local.kendra.text import Unindexable, extract, kind_of
+from millrace.local.kendra.text import extract, kind_of
+from millrace.local.search.text import Unindexable
 
 
 def test_the_text_of_json_is_its_values():

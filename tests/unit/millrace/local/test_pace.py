@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from millrace.local.kendra.limits import TokenBucket
+import pytest
+
+from millrace.local.pace import Gate, Pace, TokenBucket
+from millrace.local.wire import ApiError
 
 
 class Clock:
@@ -77,3 +80,36 @@ def test_fewer_than_two_calls_have_no_rate():
     assert bucket.sustained == 0
     bucket.take()
     assert bucket.sustained == 0
+
+
+class TestGate:
+    def gate(self, rate: float) -> Gate:
+        return Gate("Kendra", Pace(rate, 0, 0), Clock())
+
+    def outcomes(self, gate: Gate, scope: str, operation: str, calls: int) -> list[str]:
+        said = []
+        for _ in range(calls):
+            try:
+                gate.enter(scope, operation)
+                said.append("in")
+            except ApiError as error:
+                said.append(error.code)
+        return said
+
+    def test_each_operation_of_each_scope_has_its_own_rate(self):
+        gate = self.gate(1)
+        assert self.outcomes(gate, "a", "Put", 2) == ["in", "ThrottlingException"]
+        assert self.outcomes(gate, "a", "Get", 1) == ["in"]
+        assert self.outcomes(gate, "b", "Put", 1) == ["in"]
+        assert gate.counts()["a"]["Put"] == {"calls": 2, "throttled": 1, "perSecond": 0.0}
+        assert gate.counts()["b"]["Put"]["throttled"] == 0
+
+    def test_a_new_pace_holds_from_now_on(self):
+        gate = self.gate(1)
+        self.outcomes(gate, "a", "Put", 2)
+        gate.set_pace({"requests_per_second": 3})
+        assert self.outcomes(gate, "a", "Put", 4) == ["in"] * 3 + ["ThrottlingException"]
+
+    def test_a_setting_that_does_not_exist_is_named(self):
+        with pytest.raises(ValueError, match="Kendra has no settings speed; it has requests_per_second"):
+            self.gate(1).set_pace({"speed": 3})

@@ -1,0 +1,29 @@
+"""Queues, and the functions that are mapped to them, as SQS and Lambda treat them.
+
+`messages` decides what a queue delivers, `service` puts it behind MiniStack's SQS, `polling` takes batches to
+functions, `answers` reads what they say of a batch, `event_sources` are MiniStack's mappings, `mappings` and
+`attributes` know what AWS refuses.
+
+MiniStack keeps one batch of a FIFO queue at a time in the air, whatever MaximumConcurrency says, takes at most ten
+messages, believes any answer, asks no policy, and loses messages that are sent while others are deleted.
+
+Known limits: a mapping does not add or take away concurrency with the load (it has what MaximumConcurrency says, else
+five batches at once); messages wait in the queue, visible to others, while a batching window is open.
+"""
+
+from __future__ import annotations
+
+from millrace.local.faults import Faults
+from millrace.local.iam import Authority
+from millrace.local.queues.event_sources import EventSources
+from millrace.local.queues.polling import Poller
+
+
+def install(authority: Authority, faults: Faults) -> None:
+    """Serve MiniStack's queues and the functions that are mapped to them. Raises anchors.AnchorMoved."""
+    poller = Poller(authority, faults)
+    sources = EventSources(poller.queues, authority, poller.wake)
+    poller.queues.install()
+    sources.install()
+    poller.start(sources)
+    faults.redeliver = poller.redeliver

@@ -1,0 +1,92 @@
+"""Event source mappings from queues to functions: their settings, and what Lambda refuses of them.
+
+* InvalidMapping     the root: Lambda does not take the mapping
+  - NoPermission     the function's role may not do with the queue what the mapping has to do
+  - NoQueue          there is no such queue
+  - AlreadyMapped    the queue is mapped to the function already
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.local.queues.answers import REPORTS_FAILURES
+
+LAMBDA = "lambda.amazonaws.com"
+ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+"""What the function's role must be allowed on the queue (Lambda developer guide)."""
+FIFO_BATCH, STANDARD_BATCH = 10, 10_000
+BATCH_WITHOUT_WINDOW = 10
+WINDOW_SECONDS = 300
+BATCHES_AT_ONCE = 5
+"""With how many batches Lambda begins where no MaximumConcurrency is given; here it stays at that."""
+
+
+class InvalidMapping(ValueError):
+    """The text is what Lambda says."""
+
+
+class NoPermission(InvalidMapping):
+    def __init__(self, action: str) -> None:
+        super().__init__(f"The provided execution role does not have permissions to call {action} on SQS")
+
+
+class NoQueue(InvalidMapping):
+    def __init__(self) -> None:
+        super().__init__(
+            "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. "
+            "SQS Error Message: The specified queue does not exist for this wsdl version."
+        )
+
+
+class AlreadyMapped(InvalidMapping):
+    def __init__(self, queue: str, function: str, mapping: str) -> None:
+        super().__init__(
+            f'An event source mapping with SQS arn (" {queue} ") and function (" {function} ") already exists. '
+            f"Please update or delete the existing mapping with UUID {mapping}"
+        )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A mapping's settings; seconds."""
+
+    batch: int
+    window: float
+    at_once: int
+    reports_failures: bool
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any]) -> Setting:
+        return cls(
+            batch=int(mapping.get("BatchSize") or FIFO_BATCH),
+            window=float(mapping.get("MaximumBatchingWindowInSeconds") or 0),
+            at_once=int((mapping.get("ScalingConfig") or {}).get("MaximumConcurrency") or BATCHES_AT_ONCE),
+            reports_failures=REPORTS_FAILURES in (mapping.get("FunctionResponseTypes") or ()),
+        )
+
+
+def check(mapping: Mapping[str, Any], *, fifo: bool, visibility: float, timeout: float) -> None:
+    """Raise InvalidMapping if Lambda does not take these settings for this queue and function; seconds."""
+    types = mapping.get("FunctionResponseTypes") or ()
+    if any(kind != REPORTS_FAILURES for kind in types):
+        raise InvalidMapping(f"FunctionResponseTypes may only hold {REPORTS_FAILURES}, not {', '.join(types)}")
+    setting = Setting.of(mapping)
+    most = FIFO_BATCH if fifo else STANDARD_BATCH
+    if not 1 <= setting.batch <= most:
+        raise InvalidMapping(f"Batch size must be between 1 and {most} for a {'FIFO' if fifo else 'standard'} queue.")
+    if fifo and setting.window:
+        raise InvalidMapping("Batching window is not supported for FIFO queues.")
+    if not 0 <= setting.window <= WINDOW_SECONDS:
+        raise InvalidMapping(f"Maximum batch window in seconds must be between 0 and {WINDOW_SECONDS}.")
+    if setting.batch > BATCH_WITHOUT_WINDOW and not setting.window:
+        raise InvalidMapping(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than "
+            f"{BATCH_WITHOUT_WINDOW}"
+        )
+    if visibility < timeout:
+        raise InvalidMapping(
+            f"Queue visibility timeout: {visibility:.0f} seconds is less than Function timeout: {timeout:.0f} seconds"
+        )
