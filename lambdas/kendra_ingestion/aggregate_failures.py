@@ -1,85 +1,116 @@
 """AggregateFailures: one outcome for each planned document, the report of those that failed, and the counts.
 
-Works chunk by chunk, reading ahead a little, so that memory does not grow with the job.
+Works chunk by chunk, reading ahead a little, so that memory does not grow with the job. What it settles in the ledger
+and what it writes follow from the outcomes alone, so doing it again changes nothing.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kendra_ingestion import aws, report
 from kendra_ingestion.clock import Clock, SystemClock
+from kendra_ingestion.ledger import Ledger
 from kendra_ingestion.outcomes import FAILED, Outcome, Tally, final, latest
 from kendra_ingestion.settings import read_settings
+from kendra_ingestion.sinks import name_of
 from kendra_ingestion.telemetry import logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
 
 READ_AHEAD_CHUNKS = 4
 ROWS_AT_ONCE = 1_000
 
+NOTHING_PLANNED: Mapping[str, Any] = {"passes": 0, "planned": 0, "chunks": []}
+"""The plan of a job that was stopped before it had one."""
+
+Settle = Callable[[Sequence[Outcome]], None]
+"""Takes a chunk's final outcomes; called from several threads."""
+
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-def aggregate(
-    job_id: str, run: str, started_at: str, *, workspace: Workspace, pool: Executor, clock: Clock
-) -> dict[str, Any]:
-    """Write failures.csv and summary.json, and return the counts. Raises LawBroken where they do not add up,
-    before either is visible."""
-    plan = workspace.plan()
+class Job(NamedTuple):
+    """Whose outcomes are aggregated. `started_at` is in ISO 8601."""
+
+    job_id: str
+    run: str
+    attempt: str
+    started_at: str
+
+
+def aggregate(job: Job, *, workspace: Workspace, settle: Settle, pool: Executor, clock: Clock) -> dict[str, Any]:
+    """Settle the documents in the ledger, write failures.csv and summary.json, and return the counts. Raises LawBroken
+    where they do not add up, before either is visible."""
+    stopped = workspace.stopped()
+    plan = (workspace.find_plan() or NOTHING_PLANNED) if stopped else workspace.plan()
     tally = Tally()
     with workspace.failures_writer() as csv:
         csv.write(report.header())
         rows: list[Outcome] = []
-        for outcome in _outcomes(plan, workspace, pool):
+        for outcome in _outcomes(plan, workspace, settle, pool, stopped=stopped):
             tally.add(outcome)
             if outcome.outcome == FAILED:
                 rows.append(outcome)
             if len(rows) == ROWS_AT_ONCE:
-                csv.write(report.rows(job_id, rows))
+                csv.write(report.rows(job.job_id, rows))
                 rows.clear()
-        csv.write(report.rows(job_id, rows))
+        csv.write(report.rows(job.job_id, rows))
         counts = tally.counts(plan["planned"])
     finished_at = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="milliseconds")
     workspace.save_summary(
         report.summary(
-            job_id=job_id,
-            run=run,
-            started_at=started_at,
+            **job._asdict(),
+            prefix=workspace.manifest()["prefix"],
             finished_at=finished_at.replace("+00:00", "Z"),
             counts=counts,
             codes=tally.codes,
+            stopped=stopped,
+            retry=plan.get("retry"),
             report=workspace.failures_uri,
         )
     )
-    logger.info("reported", counts=counts)
+    logger.info("reported", counts=counts, stopped=stopped)
     return {
         "counts": counts,
+        "stopped": stopped,
         "report": workspace.failures_uri,
         "summary": workspace.summary_uri,
-        "subject": report.subject(job_id, counts),
+        "subject": report.subject(job.job_id, counts, stopped=stopped),
         "message": report.message(
-            job_id, counts, tally.codes, report=workspace.failures_uri, summary=workspace.summary_uri
+            job.job_id,
+            counts,
+            tally.codes,
+            stopped=stopped,
+            report=workspace.failures_uri,
+            summary=workspace.summary_uri,
         ),
     }
 
 
-def _outcomes(plan: dict[str, Any], workspace: Workspace, pool: Executor) -> Iterator[Outcome]:
+def _outcomes(
+    plan: Mapping[str, Any], workspace: Workspace, settle: Settle, pool: Executor, *, stopped: bool
+) -> Iterator[Outcome]:
     for planning_pass in range(plan["passes"]):
-        yield from workspace.planned_failures(planning_pass)
-    for known in _ahead(lambda chunk: _known(chunk, workspace), range(len(plan["chunks"])), pool):
-        yield from final(known)
+        yield from workspace.planned_outcomes(planning_pass)
+    for outcomes in _ahead(
+        lambda chunk: _settled(chunk, workspace, settle, stopped=stopped), range(len(plan["chunks"])), pool
+    ):
+        yield from outcomes
 
 
-def _known(number: int, workspace: Workspace) -> dict[str, Outcome | None]:
+def _settled(number: int, workspace: Workspace, settle: Settle, *, stopped: bool) -> list[Outcome]:
+    """A chunk's final outcomes, which the ledger knows by then."""
     planned = [item["documentId"] for request in workspace.chunk(number)["requests"] for item in request]
-    sends, verdicts = workspace.outcomes(number)
-    return latest(planned, sends, (outcome for turn in sorted(verdicts) for outcome in verdicts[turn]))
+    known = workspace.outcomes(number)
+    outcomes = list(final(latest(planned, known.sends, known.verdicts), stopped=stopped))
+    settle(outcomes)
+    return outcomes
 
 
 def _ahead(work: Callable[[A], B], items: Iterable[A], pool: Executor) -> Iterator[B]:
@@ -99,12 +130,14 @@ def _ahead(work: Callable[[A], B], items: Iterable[A], pool: Executor) -> Iterat
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings = read_settings(os.environ)
     logger.append_keys(jobId=event["jobId"], run=event["run"])
+    job = Job(event["jobId"], event["run"], event["attempt"], event["startedAt"])
     with ThreadPoolExecutor(READ_AHEAD_CHUNKS + 1) as pool:
         return aggregate(
-            event["jobId"],
-            event["run"],
-            event["startedAt"],
-            workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"]),
+            job,
+            workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=job.job_id, run=job.run, attempt=job.attempt),
+            settle=Ledger(
+                aws.dynamodb(), settings.ledger_table, sink=name_of(settings), job_id=job.job_id, run=job.run
+            ).settle,
             pool=pool,
             clock=SystemClock(),
         )

@@ -38,5 +38,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
         event["key"],
         event["etag"],
         folder=Folder(aws.s3(), event["bucket"]),
-        workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"]),
+        workspace=Workspace(
+            aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"], attempt=event["attempt"]
+        ),
     )

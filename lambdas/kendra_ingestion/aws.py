@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
-S3_CONNECTIONS = 32
-KENDRA_CONNECTIONS = 16
-KENDRA_TIMEOUT_SECONDS = 20
+CONNECTIONS = 32
+SINK_CONNECTIONS = 16
+SINK_TIMEOUT_SECONDS = 20
 
 
 @cache
 def s3() -> Any:
     """S3, retried by the SDK: it has room for every call that we make."""
-    return _client("s3", retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=S3_CONNECTIONS)
+    return _patient("s3")
+
+
+@cache
+def dynamodb() -> Any:
+    """DynamoDB. A document is marked inside a call to the sink, so this gives up well before the time that an
+    invocation keeps in reserve; who calls tries again what is worth it."""
+    return _client(
+        "dynamodb",
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=CONNECTIONS,
+        connect_timeout=5,
+        read_timeout=8,
+    )
+
+
+@cache
+def sqs() -> Any:
+    """SQS, retried by the SDK."""
+    return _patient("sqs")
+
+
+@cache
+def stepfunctions() -> Any:
+    """Step Functions, retried by the SDK."""
+    return _patient("stepfunctions")
 
 
 @cache
 def kendra() -> Any:
-    """Kendra, never retried by the SDK: each refusal must reach the pacer, and retries follow its rate."""
+    """Kendra, as a sink."""
+    return _sink("kendra")
+
+
+@cache
+def bedrock_agent() -> Any:
+    """Bedrock's knowledge bases, as a sink. Documents travel in the requests, of 6 MB at most: so text goes as UTF-8,
+    where the SDK would write three bytes of Japanese as the six characters of `\\u65e5`."""
+    client = _sink("bedrock-agent")
+    client.meta.events.register("before-call.bedrock-agent", _in_utf8)
+    return client
+
+
+def _patient(service: str) -> Any:
+    return _client(service, retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=CONNECTIONS)
+
+
+def _sink(service: str) -> Any:
+    """A client that the SDK never retries: each refusal must reach the pacer, and retries follow its rate."""
     return _client(
-        "kendra",
+        service,
         retries={"mode": "standard", "total_max_attempts": 1},
-        max_pool_connections=KENDRA_CONNECTIONS,
+        max_pool_connections=SINK_CONNECTIONS,
         connect_timeout=5,
-        read_timeout=KENDRA_TIMEOUT_SECONDS,
+        read_timeout=SINK_TIMEOUT_SECONDS,
     )
+
+
+def _in_utf8(params: dict[str, Any], **_: Any) -> None:
+    if params["body"]:
+        params["body"] = json.dumps(json.loads(params["body"]), ensure_ascii=False).encode("utf-8")
 
 
 def _client(service: str, **config: Any) -> Any:

@@ -6,14 +6,16 @@ answers."""
 from __future__ import annotations
 
 import heapq
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import cache
 from itertools import count
 from typing import Generic, NamedTuple, TypeVar
 
 from kendra_ingestion import telemetry
 from kendra_ingestion.backoff import Backoff
-from kendra_ingestion.clock import Clock
+from kendra_ingestion.clock import Clock, SystemClock
 from kendra_ingestion.errors import SinkError, SinkRefused, SinkThrottled, SinkUnavailable
 from kendra_ingestion.pacing import Pacer
 
@@ -54,6 +56,17 @@ class Means(NamedTuple):
     pool: Executor
     random: Callable[[], float]
     backoff: Backoff = Backoff()
+
+
+def means(operation: str, share: float, pool: Executor) -> Means:
+    """What an invocation calls the sink with: this container's pacer of the operation, and the machine's own clock."""
+    return Means(_pacer(operation, share), SystemClock(), pool, random.random)
+
+
+@cache
+def _pacer(_operation: str, share: float) -> Pacer:
+    """It outlives the invocation: the next one begins at the rate that this one learnt."""
+    return Pacer(share)
 
 
 def patiently(call: Callable[[], Answer], means: Means) -> Answer:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 RESERVE_SECONDS = 30.0
-"""Enough for a request that is under way to end (KENDRA_TIMEOUT_SECONDS) and for what it brought to be
+"""Enough for a request that is under way to end (SINK_TIMEOUT_SECONDS) and for what it brought to be
 written."""
 
 RESERVE_SHARE = 0.25
+
+SECONDS_BETWEEN_LOOKS = 2.0
+"""How long a job goes on at most after it was stopped, besides the calls that are under way."""
 
 
 class Clock(Protocol):
@@ -41,3 +45,20 @@ def stop_at(context: Any, clock: Clock) -> float:
     quarter of its time left where that is less."""
     remaining = context.get_remaining_time_in_millis() / 1000
     return clock.monotonic() + remaining - min(RESERVE_SECONDS, remaining * RESERVE_SHARE)
+
+
+class Brake:
+    """Looks now and then whether somebody has stopped the job. Once pulled it stays so."""
+
+    def __init__(self, look: Callable[[], bool], clock: Clock) -> None:
+        self._look = look
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._pulled = False
+
+    def pulled(self) -> bool:
+        now = self._clock.monotonic()
+        if not self._pulled and now - self._looked_at >= SECONDS_BETWEEN_LOOKS:
+            self._looked_at = now
+            self._pulled = self._look()
+        return self._pulled

@@ -18,7 +18,7 @@ class Principal(TypedDict):
 
 class Document(TypedDict, total=False):
     """A document in a chunk; one to delete has its `documentId` alone. `size` is in bytes, `key` is the S3
-    key.
+    key, `digest` tells one state of the document's two files from another.
 
     An attribute's value is a string (also for a date, in ISO 8601), a list of strings, or a whole number.
     """
@@ -30,6 +30,7 @@ class Document(TypedDict, total=False):
     attributes: dict[str, Any]
     accessControlList: list[Principal]
     size: int
+    digest: str
 
 
 class Chunk(TypedDict):

@@ -9,6 +9,10 @@
   - LawBroken             the outcomes do not add up to what was planned; nothing is reported
   - DocumentInvalid       one document cannot be sent; becomes its row in the report
   - ObjectUnreadable      one object of the folder cannot be read; becomes a row in the report
+  * QueueError
+    - QueueUnavailable    a queue did not take a message in time; retry with backoff
+    - QueueingUnfinished  the producer's time ran out; called again, it goes on with what is not accounted for
+    - MessageRefused      a queue refuses a message for what it is; retrying cannot help
   * SinkError
     - SinkThrottled       the sink asked us to slow down; retry with backoff
     - SinkUnavailable     the sink failed or did not answer; retry with backoff
@@ -63,6 +67,22 @@ class DocumentInvalid(IngestionError):
 
 class ObjectUnreadable(IngestionError):
     """One object of the folder cannot be read: it has vanished, is archived, or is forbidden."""
+
+
+class QueueError(IngestionError):
+    """Not every request of the plan became a message."""
+
+
+class QueueUnavailable(QueueError):
+    """A queue did not take a message in time."""
+
+
+class QueueingUnfinished(QueueError):
+    """The invocation's time ran out before every message was sent."""
+
+
+class MessageRefused(QueueError):
+    """A queue refuses a message for what it is."""
 
 
 class SinkError(IngestionError):

@@ -44,5 +44,32 @@ class FailureCode(StrEnum):
     INDEXING_FAILED = "IndexingFailed"
     """The index accepted the document and failed on it later, without a code of its own."""
 
+    SINK_MISCONFIGURED = "SinkMisconfigured"
+    """The sink takes nothing from us before somebody mends its configuration, our permission, or its id."""
+
+    STOPPED = "Stopped"
+    """The job was stopped before the document was sent, or while it was."""
+
     NOT_PROCESSED = "NotProcessed"
     """The run ended without an outcome for the document."""
+
+
+PERMANENT: frozenset[str] = frozenset(
+    {
+        FailureCode.MISSING_METADATA,
+        FailureCode.METADATA_WITHOUT_DOCUMENT,
+        FailureCode.METADATA_INVALID,
+        FailureCode.DOCUMENT_TOO_LARGE,
+        FailureCode.DUPLICATE_DOCUMENT_ID,
+        FailureCode.CONFLICTING_DELETE,
+        FailureCode.REFUSED,
+        "InvalidRequest",
+    }
+)
+"""`InvalidRequest` is a sink's own word for a document that it will never take. The attributes' codes are not here: the
+index's configuration can change."""
+
+
+def permanent(code: str) -> bool:
+    """Whether a failure with this code can never become a success while the document stays as it is."""
+    return code in PERMANENT

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from kendra_ingestion.errors import ManifestGone, ObjectUnreadable
+from kendra_ingestion.pairing import Listed
 
 BATCHES = "batches/"
 
@@ -67,15 +68,18 @@ class Folder:
             raise
         return DELETED
 
-    def pages(self, prefix: str, after: str | None) -> Iterator[list[tuple[str, int]]]:
-        """List (key, size) under `<prefix>/batches/` in S3's order, 1,000 keys a page (ListObjectsV2),
-        beginning after a key."""
+    def pages(self, prefix: str, after: str | None) -> Iterator[list[Listed]]:
+        """List what lies under `<prefix>/batches/` in S3's order, 1,000 keys a page (ListObjectsV2), beginning
+        after a key."""
         where: dict[str, Any] = {"Bucket": self.bucket, "Prefix": f"{prefix}/{BATCHES}"}
         if after is not None:
             where["StartAfter"] = after
         while True:
             reply = self._client.list_objects_v2(**where)
-            yield [(item["Key"], item["Size"]) for item in reply.get("Contents", [])]
+            yield [
+                Listed(item["Key"], item["Size"], item["ETag"].strip('"'), item["LastModified"].timestamp())
+                for item in reply.get("Contents", [])
+            ]
             if not reply["IsTruncated"]:
                 return
             where["ContinuationToken"] = reply["NextContinuationToken"]

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-
+from kendra_ingestion import sink_errors
 from kendra_ingestion.documents import Document
-from kendra_ingestion.errors import (
-    SinkError,
-    SinkMisconfigured,
-    SinkQuotaExceeded,
-    SinkRefused,
-    SinkThrottled,
-    SinkUnavailable,
-)
+from kendra_ingestion.errors import SinkQuotaExceeded, SinkUnavailable
 from kendra_ingestion.failures import FailureCode
 from kendra_ingestion.metadata import AttributeType, as_date
 from kendra_ingestion.sink import Rejected, State, Status
+from kendra_ingestion.sink_errors import Errors, ask
 
-ERRORS: Mapping[str, type[SinkError]] = {
-    "ThrottlingException": SinkThrottled,
-    "InternalServerException": SinkUnavailable,
-    "ConflictException": SinkUnavailable,
-    "ServiceUnavailable": SinkUnavailable,
-    "ValidationException": SinkRefused,
-    "ServiceQuotaExceededException": SinkQuotaExceeded,
-    "AccessDeniedException": SinkMisconfigured,
-    "ResourceNotFoundException": SinkMisconfigured,
-}
-"""The errors of the batch operations (API model). A conflict passes: the index is being changed."""
+ERRORS: Errors = sink_errors.ERRORS | {"ServiceQuotaExceededException": SinkQuotaExceeded}
+"""The errors of the batch operations (API model). Kendra's quota is of documents: the index is full."""
 
 STATES = {
     "NOT_FOUND": State.ABSENT,
@@ -50,7 +34,9 @@ VALUE_FIELD = {
 }
 
 INTERNAL_ERROR = "InternalError"
-"""FailedDocuments' ErrorCode for a fault of Kendra's own; the other one is InvalidRequest."""
+"""FailedDocuments' ErrorCode for a fault of Kendra's own; the other one is INVALID_REQUEST."""
+
+_ask = partial(ask, "Kendra", ERRORS)
 
 
 class KendraSink:
@@ -67,7 +53,7 @@ class KendraSink:
         return self._types
 
     def put(self, documents: Sequence[Document]) -> list[Rejected]:
-        reply = _call(
+        reply = _ask(
             self._client.batch_put_document,
             IndexId=self._index_id,
             RoleArn=self._role_arn,
@@ -76,11 +62,11 @@ class KendraSink:
         return _rejected(reply, {document["documentId"] for document in documents})
 
     def delete(self, document_ids: Sequence[str]) -> list[Rejected]:
-        reply = _call(self._client.batch_delete_document, IndexId=self._index_id, DocumentIdList=list(document_ids))
+        reply = _ask(self._client.batch_delete_document, IndexId=self._index_id, DocumentIdList=list(document_ids))
         return _rejected(reply, set(document_ids))
 
     def status(self, document_ids: Sequence[str]) -> Mapping[str, Status]:
-        reply = _call(
+        reply = _ask(
             self._client.batch_get_document_status,
             IndexId=self._index_id,
             DocumentInfoList=[{"DocumentId": document_id} for document_id in document_ids],
@@ -89,7 +75,7 @@ class KendraSink:
 
     @cached_property
     def _types(self) -> dict[str, AttributeType]:
-        reply = _call(self._client.describe_index, Id=self._index_id)
+        reply = _ask(self._client.describe_index, Id=self._index_id)
         return {item["Name"]: AttributeType(item["Type"]) for item in reply.get("DocumentMetadataConfigurations", [])}
 
     def _to_kendra(self, document: Document) -> dict[str, Any]:
@@ -138,24 +124,3 @@ def _status(item: Mapping[str, Any]) -> Status:
         return Status(state)
     reason = item.get("FailureReason", f"Kendra gave no reason for {item['DocumentStatus']}")
     return Status(state, item.get("FailureCode", FailureCode.INDEXING_FAILED), reason)
-
-
-def _call(operation: Callable[..., Any], **parameters: Any) -> Any:
-    try:
-        return operation(**parameters)
-    except ParamValidationError as error:
-        raise SinkRefused(str(error)) from error
-    except ClientError as error:
-        raise _translated(error) from error
-    except BotoCoreError as error:
-        raise SinkUnavailable(f"Kendra did not answer: {error}") from error
-
-
-def _translated(error: ClientError) -> SinkError:
-    code = error.response["Error"].get("Code", "")
-    message = error.response["Error"].get("Message") or "Kendra gave no message"
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind = ERRORS.get(code)
-    if kind is None:
-        kind = SinkThrottled if status == 429 else SinkUnavailable if status >= 500 else SinkMisconfigured
-    return kind(f"{error.operation_name}: {code}: {message}")

@@ -1,127 +1,288 @@
 """ListBatches: list the folder, pair and check what is in it, and write the run's plan as chunks.
 
 One invocation is one pass. A pass that sees its time running low stops after a page of the listing and
-returns a cursor, the number of the next pass; what that pass needs lies in the work area."""
+returns a cursor, the number of the next pass; what that pass needs lies in the work area. The last one publishes the
+plan. A run has one plan, so one that an earlier attempt published is taken as it is."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import compress
 from typing import Any, NamedTuple
 
 from kendra_ingestion import aws
-from kendra_ingestion.clock import Clock, SystemClock, stop_at
+from kendra_ingestion.catalogue import Catalogue, line
+from kendra_ingestion.clock import Brake, Clock, SystemClock, stop_at
 from kendra_ingestion.documents import Chunk, Document
-from kendra_ingestion.errors import DocumentInvalid, ObjectUnreadable
-from kendra_ingestion.failures import FailureCode
+from kendra_ingestion.errors import DocumentInvalid
 from kendra_ingestion.folder import Folder
+from kendra_ingestion.ledger import AT_ONCE, Entry, Ledger
 from kendra_ingestion.metadata import METADATA_MAX_BYTES
-from kendra_ingestion.metadata import read as read_metadata
-from kendra_ingestion.pairing import METADATA_SUFFIX, Found, Pairing
-from kendra_ingestion.planning import Plan, unpaired
+from kendra_ingestion.packing import Limits, limits_of
+from kendra_ingestion.pairing import Found, Listed, Pairing
+from kendra_ingestion.planning import CHANGED, FULL, Plan, unpaired
+from kendra_ingestion.reading import read_document, too_large
+from kendra_ingestion.retrying import Retry
 from kendra_ingestion.settings import read_settings
+from kendra_ingestion.sinks import name_of
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
-from kendra_ingestion.workspace import Workspace
+from kendra_ingestion.workspace import ObjectWriter, Workspace
+
+NOTHING: Mapping[str, Any] = {"planned": 0, "failed": 0, "unchanged": 0, "chunks": []}
+"""What a pass answers that was stopped: without a plan nothing is planned."""
+
+LENGTH = struct.Struct(">Q")
 
 
 class Job(NamedTuple):
-    """What one pass works on."""
+    """What one pass works on. `retry_of` names the job whose failed documents alone are planned."""
 
     bucket: str
     prefix: str
-    planning_pass: int
+    attempt: str
+    planning_pass: int = 0
+    mode: str = FULL
+    retry_of: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder's name among all folders."""
+        return f"{self.bucket}/{self.prefix}"
 
 
-def plan(
-    job: Job, *, folder: Folder, workspace: Workspace, pool: Executor, clock: Clock, stop_at: float
-) -> dict[str, Any]:
-    """Plan until the folder ends or the time does; at least one page of the listing."""
-    plan, pairing, after = _resume(job, workspace)
-    done = False
-    with workspace.planned_failures_writer(job.planning_pass) as failures:
-        for number, page in enumerate(folder.pages(job.prefix, after)):
-            if number and clock.monotonic() >= stop_at:
-                break
-            for chunk in _put(plan, pairing.feed(page), folder, pool):
-                workspace.save_chunk(chunk)
-            failures.write(plan.take_failures())
-            after = page[-1][0] if page else after
-        else:
-            done = True
-            for chunk in (*_put(plan, pairing.finish(), folder, pool), *plan.end_of_folder()):
-                workspace.save_chunk(chunk)
-            failures.write(plan.take_failures())
-    if done:
-        return _finished(job, plan, workspace)
-    state = plan.state() | {"after": after, "waiting": pairing.waiting}
-    workspace.save_plan(job.planning_pass, state, plan.seen.packed())
+class Means(NamedTuple):
+    """What a pass works with. `known` asks the ledger for up to `ledger.AT_ONCE` ids; several threads call it."""
+
+    folder: Folder
+    workspace: Workspace
+    known: Callable[[Sequence[str]], Mapping[str, Entry]]
+    limits: Limits
+    pool: Executor
+    clock: Clock
+
+
+@dataclass
+class Progress:
+    """How far planning is: all that one pass hands to the next. `after` is the last key of the listing so far."""
+
+    plan: Plan
+    pairing: Pairing
+    retry: Retry | None
+    catalogue: Catalogue
+    after: str | None = None
+
+
+class Books(NamedTuple):
+    """Where a pass writes: the outcomes of what is in no chunk, and what it read of the folder."""
+
+    outcomes: ObjectWriter
+    catalogue: ObjectWriter
+
+
+class End(Enum):
+    """Why a pass ended."""
+
+    COMPLETE = auto()
+    OUT_OF_TIME = auto()
+    STOPPED = auto()
+
+
+def plan(job: Job, means: Means, *, stop_at: float) -> dict[str, Any]:
+    """Plan until the folder ends, the time does, or somebody stops the job; at least one page of the listing."""
+    workspace = means.workspace
+    brake = Brake(workspace.stopped, means.clock)
+    if brake.pulled():
+        return _answer(NOTHING)
+    first = job.planning_pass == 0
+    if first and (published := workspace.find_plan()) is not None:
+        logger.info("planned before", attempt=published["attempt"])
+        return _answer(published)
+    progress = _begin(job, means) if first else _resume(job, means)
+    number = job.planning_pass
+    with workspace.planned_outcomes_writer(number) as outcomes, workspace.catalogue_writer(number) as catalogue:
+        end = _plan_pages(job, progress, means, Books(outcomes, catalogue), brake, stop_at)
+    if end is End.STOPPED:
+        return _answer(NOTHING)
+    return _publish(job, progress, workspace) if end is End.COMPLETE else _pause(job, progress, workspace)
+
+
+def _begin(job: Job, means: Means) -> Progress:
+    retry = None
+    if job.retry_of is not None:
+        report, summary = means.workspace.report_lines(job.retry_of), means.workspace.report_summary(job.retry_of)
+        retry = Retry.of(job.retry_of, report, summary["startedAt"])
+    plan = Plan(job.bucket, means.workspace.deletes(), means.limits)
+    return Progress(plan, Pairing(), retry, _catalogue(job, means.workspace))
+
+
+def _resume(job: Job, means: Means) -> Progress:
+    state, ids = means.workspace.plan_state(job.planning_pass - 1)
+    (length,) = LENGTH.unpack_from(ids)
+    seen, failed = ids[LENGTH.size : LENGTH.size + length], ids[LENGTH.size + length :]
+    return Progress(
+        Plan.resume(job.bucket, means.workspace.deletes(), means.limits, state, seen),
+        Pairing(state["waiting"]),
+        Retry.resume(state["retry"], failed) if state["retry"] else None,
+        _catalogue(job, means.workspace),
+        state["after"],
+    )
+
+
+def _catalogue(job: Job, workspace: Workspace) -> Catalogue:
+    """What need not be read again. Only a job that skips what is unchanged can do without the metadata's other fields;
+    one that retries must know what is wrong with a file now."""
+    skips = job.mode == CHANGED and job.retry_of is None
+    return Catalogue(workspace.catalogue(job.folder) if skips else ())
+
+
+def _pause(job: Job, progress: Progress, workspace: Workspace) -> dict[str, Any]:
+    plan, retry = progress.plan, progress.retry
+    state = plan.state() | {
+        "after": progress.after,
+        "waiting": progress.pairing.waiting,
+        "retry": retry.state() if retry else None,
+    }
+    seen = plan.seen.packed()
+    ids = b"".join([LENGTH.pack(len(seen)), seen, retry.packed() if retry else b""])
+    workspace.save_plan_state(job.planning_pass, state, ids)
     logger.info("planning goes on", planned=plan.planned, failed=plan.failed, chunks=len(plan.chunks))
-    return _answer(plan, cursor=job.planning_pass + 1, chunks=[])
+    return _answer(state | {"chunks": []}, cursor=job.planning_pass + 1)
 
 
-def _resume(job: Job, workspace: Workspace) -> tuple[Plan, Pairing, str | None]:
-    deletes = workspace.deletes()
-    if job.planning_pass == 0:
-        return Plan(job.bucket, deletes), Pairing(), None
-    state, ids = workspace.plan_state(job.planning_pass - 1)
-    return Plan.resume(job.bucket, deletes, state, ids), Pairing(state["waiting"]), state["after"]
-
-
-def _finished(job: Job, plan: Plan, workspace: Workspace) -> dict[str, Any]:
+def _publish(job: Job, progress: Progress, workspace: Workspace) -> dict[str, Any]:
+    plan = progress.plan
     summary = {
+        "attempt": job.attempt,
         "passes": job.planning_pass + 1,
         "planned": plan.planned,
         "failed": plan.failed,
+        "unchanged": plan.unchanged,
         "chunks": plan.chunks,
     }
-    workspace.save_plan(job.planning_pass, summary)
+    if progress.retry:
+        summary["retry"] = progress.retry.summary()
     count("DocumentsPlanned", plan.planned)
+    count("DocumentsUnchanged", plan.unchanged)
     count("DocumentsFailed", plan.failed)
-    logger.info("planned", planned=plan.planned, failed=plan.failed, chunks=len(plan.chunks))
-    return _answer(plan, cursor=None, chunks=list(range(len(plan.chunks))))
+    logger.info("planned", planned=plan.planned, failed=plan.failed, unchanged=plan.unchanged, chunks=len(plan.chunks))
+    if not progress.retry:
+        workspace.publish_catalogue(job.folder, job.planning_pass + 1)
+    return _answer(workspace.publish_plan(summary))
 
 
-def _answer(plan: Plan, *, cursor: int | None, chunks: list[int]) -> dict[str, Any]:
+def _answer(plan: Mapping[str, Any], *, cursor: int | None = None) -> dict[str, Any]:
     return {
         "cursor": cursor,
         "done": cursor is None,
-        "chunks": chunks,
-        "planned": plan.planned,
-        "failed": plan.failed,
+        "chunks": list(range(len(plan["chunks"]))),
+        "planned": plan["planned"],
+        "failed": plan["failed"],
+        "unchanged": plan["unchanged"],
     }
 
 
-def _put(plan: Plan, found: Iterable[Found], folder: Folder, pool: Executor) -> Iterator[Chunk]:
-    """Plan what was found, in its order; the metadata files are read many at once."""
+def _plan_pages(job: Job, progress: Progress, means: Means, books: Books, brake: Brake, stop_at: float) -> End:
+    plan, pairing = progress.plan, progress.pairing
+
+    def save(chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            means.workspace.save_chunk(chunk)
+        books.outcomes.write(plan.take_outcomes())
+
+    for number, page in enumerate(_ahead(means.folder.pages(job.prefix, progress.after), means.pool)):
+        if number and means.clock.monotonic() >= stop_at:
+            return End.OUT_OF_TIME
+        if brake.pulled():
+            return End.STOPPED
+        save(_put(pairing.feed(page), job, progress, means, books))
+        progress.after = page[-1].key if page else progress.after
+    save(_put(pairing.finish(), job, progress, means, books))
+    save(plan.end_of_folder())
+    save(_delete(progress))
+    return End.COMPLETE
+
+
+def _ahead(pages: Iterator[list[Listed]], pool: Executor) -> Iterator[list[Listed]]:
+    """The same pages; the next one is fetched while one is worked on."""
+    upcoming = pool.submit(next, pages, None)
+    while (page := upcoming.result()) is not None:
+        upcoming = pool.submit(next, pages, None)
+        yield page
+
+
+def _put(found: Iterable[Found], job: Job, progress: Progress, means: Means, books: Books) -> Iterator[Chunk]:
+    """Plan what was found, in its order; metadata and ledger are read many at once, and of what the catalogue and the
+    ledger both know as it is, nothing."""
+    plan, retry = progress.plan, progress.retry
     items = list(found)
-    for item, document in zip(items, pool.map(lambda item: _document(item, folder), items), strict=True):
-        if isinstance(document, DocumentInvalid):
+    unread = _unchanged_unread(items, progress, means)
+    documents = list(means.pool.map(lambda item, known: known or _document(item, means.folder), items, unread))
+    wanted = [
+        retry is None or retry.wants(item, _id(document), job.bucket)
+        for item, document in zip(items, documents, strict=True)
+    ]
+    asked = [planned and known is None for planned, known in zip(wanted, unread, strict=True)]
+    entries = _known(_ids(compress(documents, asked)), means) if job.mode == CHANGED else {}
+    for item, document, planned, known in zip(items, documents, wanted, unread, strict=True):
+        if not isinstance(document, DocumentInvalid):
+            books.catalogue.write(line(item, document["documentId"]))
+        if not planned:
+            plan.pass_over(document)
+        elif isinstance(document, DocumentInvalid):
             plan.refuse(item.key, document)
+        elif known or ((entry := entries.get(document["documentId"])) and entry.has(document["digest"])):
+            plan.keep(document)
         else:
             yield from plan.put(document)
 
 
+def _unchanged_unread(items: Sequence[Found], progress: Progress, means: Means) -> list[Document | None]:
+    """The documents that are unchanged, as far as that can be said without reading their metadata."""
+    ids = [progress.catalogue.id_of(item) for item in items]
+    entries = _known([document_id for document_id in ids if document_id is not None], means)
+    return [
+        {"documentId": document_id, "key": item.key, "digest": item.digest}
+        if document_id is not None and (entry := entries.get(document_id)) and entry.has(item.digest)
+        else None
+        for item, document_id in zip(items, ids, strict=True)
+    ]
+
+
+def _delete(progress: Progress) -> Iterator[Chunk]:
+    plan, retry = progress.plan, progress.retry
+    for document_id in plan.deletes:
+        if retry is None or retry.wants_delete(document_id, held=document_id in plan.put_deletes):
+            yield from plan.delete(document_id)
+    yield from plan.end_of_deletes()
+
+
+def _known(ids: Sequence[str], means: Means) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for some in means.pool.map(means.known, (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))):
+        entries |= some
+    return entries
+
+
+def _ids(documents: Iterable[Document | DocumentInvalid]) -> list[str]:
+    return [document["documentId"] for document in documents if not isinstance(document, DocumentInvalid)]
+
+
+def _id(document: Document | DocumentInvalid) -> str | None:
+    return document.document_id if isinstance(document, DocumentInvalid) else document["documentId"]
+
+
 def _document(found: Found, folder: Folder) -> Document | DocumentInvalid:
-    if found.problem is not None:
+    if found.metadata is None:
         return unpaired(found)
-    if found.metadata_size > METADATA_MAX_BYTES:
-        return _too_large(found.metadata_size)
-    try:
-        body = folder.read(found.key + METADATA_SUFFIX, METADATA_MAX_BYTES)
-        if len(body) > METADATA_MAX_BYTES:
-            return _too_large(len(body))
-        return read_metadata(body, bucket=folder.bucket, key=found.key, size=found.size)
-    except ObjectUnreadable as error:
-        return DocumentInvalid(FailureCode.UNREADABLE, str(error))
-    except DocumentInvalid as error:
-        return error
-
-
-def _too_large(size: int) -> DocumentInvalid:
-    return DocumentInvalid(
-        FailureCode.METADATA_INVALID,
-        f"the metadata has {size:,} bytes or more; at most {METADATA_MAX_BYTES:,}",
+    if found.metadata.size > METADATA_MAX_BYTES:
+        return too_large(found.metadata.size)
+    return read_document(
+        folder, key=found.key, metadata_key=found.metadata.key, size=found.document.size, digest=found.digest
     )
 
 
@@ -130,13 +291,19 @@ def _too_large(size: int) -> DocumentInvalid:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings, clock = read_settings(os.environ), SystemClock()
-    logger.append_keys(jobId=event["jobId"], run=event["run"])
-    with ThreadPoolExecutor(aws.S3_CONNECTIONS) as pool:
+    job_id, run, attempt = event["jobId"], event["run"], event["attempt"]
+    logger.append_keys(jobId=job_id, run=run)
+    ledger = Ledger(aws.dynamodb(), settings.ledger_table, sink=name_of(settings), job_id=job_id, run=run)
+    with ThreadPoolExecutor(aws.CONNECTIONS) as pool:
         return plan(
-            Job(event["bucket"], event["prefix"], event["cursor"] or 0),
-            folder=Folder(aws.s3(), event["bucket"]),
-            workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"]),
-            pool=pool,
-            clock=clock,
+            Job(event["bucket"], event["prefix"], attempt, event["cursor"] or 0, event["mode"], event["retryOf"]),
+            Means(
+                folder=Folder(aws.s3(), event["bucket"]),
+                workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=job_id, run=run, attempt=attempt),
+                known=ledger.known,
+                limits=limits_of(settings.sink),
+                pool=pool,
+                clock=clock,
+            ),
             stop_at=stop_at(context, clock),
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from typing import Any
 
 from kendra_ingestion import aws
 from kendra_ingestion.clock import SystemClock
-from kendra_ingestion.errors import ManifestGone, ManifestInvalid
+from kendra_ingestion.errors import ManifestGone, ManifestInvalid, WorkMissing
 from kendra_ingestion.folder import Folder, Upload
 from kendra_ingestion.manifest import Request, check_size, read_manifest, read_request
 from kendra_ingestion.settings import read_settings
+from kendra_ingestion.strict_json import shown
 from kendra_ingestion.telemetry import logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
 
@@ -20,7 +22,9 @@ JOB_KEPT_DAYS = 180
 SECONDS_A_DAY = 86_400
 
 
-def load(given: object, run: str, *, ingestion_bucket: str, reports_bucket: str, s3: Any, now: float) -> dict[str, Any]:
+def load(
+    given: object, attempt: str, *, ingestion_bucket: str, reports_bucket: str, s3: Any, now: float
+) -> dict[str, Any]:
     """Return the job that the manifest describes. Raises ManifestInvalid, which names the field, or ManifestGone.
 
     `now` and `expiresAt`, when the jobs table may forget the job, are seconds since 1970; the latter is a string,
@@ -31,18 +35,41 @@ def load(given: object, run: str, *, ingestion_bucket: str, reports_bucket: str,
     check_size(upload.size)
     body = upload.body.read()
     manifest = read_manifest(body, folder=request.prefix)
-    Workspace(s3, reports_bucket, job_id=manifest.job_id, run=run).save_manifest(body)
-    logger.info("manifest loaded", jobId=manifest.job_id, upload=upload.identity, deletes=len(manifest.deletes))
+    run = run_of(upload.identity)
+    workspace = Workspace(s3, reports_bucket, job_id=manifest.job_id, run=run, attempt=attempt)
+    if manifest.retry_of is not None:
+        check_origin(manifest.retry_of, workspace)
+    workspace.save_manifest(body)
+    logger.info(
+        "manifest loaded", jobId=manifest.job_id, run=run, upload=upload.identity, deletes=len(manifest.deletes)
+    )
     return {
         "jobId": manifest.job_id,
+        "run": run,
         "prefix": manifest.prefix,
         "mode": manifest.mode,
+        "retryOf": manifest.retry_of,
         "bucket": request.bucket,
         "key": request.key,
         "etag": upload.etag,
         "upload": upload.identity,
         "expiresAt": str(int(now) + JOB_KEPT_DAYS * SECONDS_A_DAY),
     }
+
+
+def run_of(upload: str) -> str:
+    """The name of the work of one upload: whoever loads the same upload again takes up the same work."""
+    return blake2b(upload.encode("utf-8"), digest_size=8).hexdigest()
+
+
+def check_origin(job_id: str, workspace: Workspace) -> None:
+    """Refuse to retry a job that has no report. Raises ManifestInvalid."""
+    try:
+        workspace.report_summary(job_id)
+    except WorkMissing:
+        raise ManifestInvalid(
+            f"manifest /retryOf is {shown(job_id)}, a job without a report; allowed: the jobId of a job that has ended"
+        ) from None
 
 
 def find(request: Request, folder: Folder) -> Upload:
@@ -66,7 +93,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings = read_settings(os.environ)
     return load(
         event.get("input"),
-        event["run"],
+        event["attempt"],
         ingestion_bucket=settings.ingestion_bucket,
         reports_bucket=settings.reports_bucket,
         s3=aws.s3(),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jsonschema
 
 from kendra_ingestion.errors import ManifestInvalid
+from kendra_ingestion.planning import FULL
 from kendra_ingestion.strict_json import NotJson, parse, pointer, shown
 
 MANIFEST_MAX_BYTES = 5 * 1024 * 1024
@@ -42,7 +43,9 @@ class Manifest(NamedTuple):
     job_id: str
     prefix: str
     mode: str
+    """FULL or CHANGED (planning)."""
     deletes: tuple[str, ...]
+    retry_of: str | None
 
 
 def read_request(given: object, *, ingestion_bucket: str) -> Request:
@@ -94,7 +97,14 @@ def read_manifest(body: bytes, *, folder: str) -> Manifest:
             f"manifest /prefix is {shown(fields['prefix'])}; allowed: {shown(folder)}, "
             "the folder that the manifest lies in"
         )
-    return Manifest(fields["jobId"], fields["prefix"], fields.get("mode", "full"), tuple(fields.get("deletes", ())))
+    retry_of = fields.get("retryOf")
+    if retry_of == fields["jobId"]:
+        raise ManifestInvalid(
+            f"manifest /retryOf is {shown(retry_of)}, this job's own id; allowed: the jobId of an earlier job"
+        )
+    return Manifest(
+        fields["jobId"], fields["prefix"], fields.get("mode", FULL), tuple(fields.get("deletes", ())), retry_of
+    )
 
 
 @cache

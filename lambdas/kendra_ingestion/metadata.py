@@ -118,7 +118,8 @@ def check_attributes(attributes: Mapping[str, Any], types: Mapping[str, Attribut
             raise DocumentInvalid(
                 FailureCode.UNKNOWN_ATTRIBUTE,
                 f"{pointer('Attributes', key)}: the index defines no attribute {shown(key)}; "
-                "add it to the index's document metadata configuration, or take it out of the metadata",
+                "define it (Kendra: document metadata configuration; Bedrock: attribute_types), or take it out of the "
+                "metadata",
             )
         if not _fits(value, wanted):
             raise DocumentInvalid(

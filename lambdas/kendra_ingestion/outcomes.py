@@ -26,9 +26,8 @@ UNVERIFIED = "unverified"
 
 FINAL = (INDEXED, UPDATED, DELETED, UNCHANGED, FAILED, UNVERIFIED)
 
-NOT_PROCESSED = (
-    "The run ended without an outcome for this document. It may or may not be in the index; submit the job again."
-)
+NOT_PROCESSED = "The run ended without an outcome for this document. It may or may not be in the index; retry the job."
+STOPPED = "The job was stopped. The document may or may not be in the index; redrive the job to send it."
 
 MESSAGE_MAX_CHARACTERS = 2_000
 
@@ -84,10 +83,13 @@ def pending(known: dict[str, Outcome | None]) -> list[str]:
     return [document_id for document_id, outcome in known.items() if outcome and outcome.outcome == SENT]
 
 
-def final(known: dict[str, Outcome | None]) -> Iterator[Outcome]:
-    """One final outcome a document: what was only sent is unverified, what has nothing is NotProcessed."""
+def final(known: dict[str, Outcome | None], *, stopped: bool = False) -> Iterator[Outcome]:
+    """One final outcome a document: what was only sent is unverified, what has nothing is NotProcessed, or Stopped
+    where somebody stopped the job."""
     for document_id, outcome in known.items():
-        if outcome is None:
+        if outcome is None and stopped:
+            yield failed(document_id, FailureCode.STOPPED, STOPPED)
+        elif outcome is None:
             yield failed(document_id, FailureCode.NOT_PROCESSED, NOT_PROCESSED)
         elif outcome.outcome == SENT:
             yield outcome._replace(outcome=UNVERIFIED)

@@ -1,39 +1,33 @@
 """ProcessBatch: send one chunk's requests, and write one outcome a document.
 
 Outcomes are written in parts of 25 requests. The part that a request belongs to follows from the chunk and
-the cursor alone, so a retried invocation overwrites its own parts; what an earlier invocation already wrote
-is not sent again."""
+the cursor alone, so a retried invocation overwrites its own parts; what an earlier invocation or an earlier attempt at
+the run already wrote is not sent again."""
 
 from __future__ import annotations
 
 import os
-import random
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from kendra_ingestion import aws
-from kendra_ingestion.calling import CALLS_UNDER_WAY, Calls, Means, Piece, Reply, patiently
-from kendra_ingestion.clock import SystemClock, stop_at
-from kendra_ingestion.documents import Action, Document
-from kendra_ingestion.errors import DocumentInvalid, SinkError, SinkQuotaExceeded
-from kendra_ingestion.failures import FailureCode
-from kendra_ingestion.kendra import KendraSink
-from kendra_ingestion.metadata import AttributeType, check_attributes
-from kendra_ingestion.outcomes import FAILED, SENT, Outcome, failed
-from kendra_ingestion.pacing import Pacer
+from kendra_ingestion.calling import CALLS_UNDER_WAY, Means, Piece, means, patiently
+from kendra_ingestion.clock import Brake, SystemClock, stop_at
+from kendra_ingestion.documents import Document
+from kendra_ingestion.errors import SinkMisconfigured
+from kendra_ingestion.ledger import Ledger
+from kendra_ingestion.outcomes import FAILED, Outcome
+from kendra_ingestion.sending import Mark, Sending, misconfigured, unfit
 from kendra_ingestion.settings import read_settings
-from kendra_ingestion.sink import Rejected, Sink
-from kendra_ingestion.telemetry import count, duration, logger, metrics, tracer
+from kendra_ingestion.sink import Sink
+from kendra_ingestion.sinks import name_of, sink_of
+from kendra_ingestion.telemetry import count, logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
 
 PART_REQUESTS = 25
 """At most so many requests are sent again when an invocation dies."""
-
-REJECTION_RETRIES = 4
-"""How often a document that the sink rejected for a fault of its own is tried again."""
 
 
 class Progress:
@@ -67,6 +61,10 @@ class Progress:
             if left:
                 yield Piece(number, left)
 
+    def left(self) -> Iterator[Document]:
+        """The documents of `unsent`, one by one."""
+        return (document for piece in self.unsent() for document in piece.items)
+
     def full_parts(self) -> Iterator[tuple[int, list[Outcome]]]:
         """The parts that are complete and not yet written."""
         for part in sorted(self._dirty):
@@ -96,79 +94,39 @@ class Progress:
         return range(part, min(end, len(self._requests)))
 
 
-class Sending:
-    """Sends the requests of one chunk and turns what the sink says into outcomes."""
-
-    def __init__(self, action: Action, sink: Sink, means: Means) -> None:
-        self._calls: Calls[Document, list[Rejected]] = Calls(
-            sink.put if action == "put" else lambda items: sink.delete([item["documentId"] for item in items]),
-            means,
-        )
-        self._rejections: Counter[str] = Counter()
-
-    def send(self, pieces: Iterable[Piece[Document]], *, stop_at: float) -> Iterator[list[Outcome]]:
-        """Yield outcomes as they become known. Raises as `Calls.run` does."""
-        for reply in self._calls.run(pieces, stop_at=stop_at):
-            duration("SendDuration", reply.seconds)
-            yield self._outcomes(reply)
-
-    def _outcomes(self, reply: Reply[Document, list[Rejected]]) -> list[Outcome]:
-        if reply.refusal is not None:
-            full = isinstance(reply.refusal, SinkQuotaExceeded)
-            code = FailureCode.QUOTA_EXCEEDED if full else FailureCode.REFUSED
-            return [failed(reply.piece.items[0]["documentId"], code, str(reply.refusal))]
-        rejected = {item.document_id: item for item in reply.answer or ()}
-        retried = self._retry(reply.piece, rejected)
-        return [
-            failed(document_id, rejected[document_id].code, rejected[document_id].message)
-            if document_id in rejected
-            else Outcome(document_id, SENT)
-            for document_id in (item["documentId"] for item in reply.piece.items)
-            if document_id not in retried
-        ]
-
-    def _retry(self, piece: Piece[Document], rejected: Mapping[str, Rejected]) -> set[str]:
-        """Try those again that the sink rejected for a fault of its own."""
-        passing = {item.document_id for item in rejected.values() if item.passing}
-        self._rejections.update(passing)
-        again = {document_id for document_id in passing if self._rejections[document_id] <= REJECTION_RETRIES}
-        items = tuple(item for item in piece.items if item["documentId"] in again)
-        return again if items and self._calls.again(piece._replace(items=items)) else set()
-
-
 def process(
-    number: int, cursor: int | None, *, sink: Sink, workspace: Workspace, means: Means, stop_at: float
+    number: int,
+    cursor: int | None,
+    *,
+    sink: Sink,
+    workspace: Workspace,
+    means: Means,
+    mark: Mark,
+    stop_at: float,
 ) -> dict[str, Any]:
-    """Send a chunk from the cursor on. Raises SinkThrottled, SinkUnavailable or SinkMisconfigured after it
-    has written what became known before."""
+    """Send a chunk from the cursor on, unless the job was stopped. Raises SinkThrottled or SinkUnavailable after it has
+    written what became known before."""
+    brake = Brake(workspace.stopped, means.clock)
+    if brake.pulled():
+        return {"chunk": number, "cursor": None, "done": True}
     chunk = workspace.chunk(number)
     progress = Progress(chunk["requests"], start=cursor or 0)
-    progress.add(workspace.outcomes(number)[0], saved=True)
-    if chunk["action"] == "put":
-        types = patiently(sink.attribute_types, means)
-        progress.add(_unfit(progress.unsent(), types))
-    sending = Sending(chunk["action"], sink, means)
+    progress.add(workspace.outcomes(number).sends, saved=True)
     try:
-        for outcomes in sending.send(progress.unsent(), stop_at=stop_at):
+        if chunk["action"] == "put":
+            types = patiently(sink.attribute_types, means)
+            progress.add(unfit(progress.left(), types))
+        pieces = takewhile(lambda _: not brake.pulled(), progress.unsent())
+        for _, outcomes in Sending(chunk["action"], sink, means, mark).send(pieces, stop_at=stop_at):
             progress.add(outcomes)
             _save(number, progress.full_parts(), workspace)
-    except SinkError:
+    except SinkMisconfigured as error:
+        logger.error("the sink is misconfigured", reason=str(error))
+        progress.add(misconfigured(progress.left(), error))
+    finally:
         _save(number, progress.rest(), workspace)
-        raise
-    _save(number, progress.rest(), workspace)
-    cursor = progress.cursor()
+    cursor = None if brake.pulled() else progress.cursor()
     return {"chunk": number, "cursor": cursor, "done": cursor is None}
-
-
-def _unfit(pieces: Iterable[Piece[Document]], types: Mapping[str, AttributeType]) -> list[Outcome]:
-    """The failures of documents whose attributes the index would not take."""
-    unfit = []
-    for document in (document for piece in pieces for document in piece.items):
-        try:
-            check_attributes(document["attributes"], types)
-        except DocumentInvalid as error:
-            unfit.append(failed(document["documentId"], error.code, error.message))
-    return unfit
 
 
 def _save(number: int, parts: Iterable[tuple[int, list[Outcome]]], workspace: Workspace) -> None:
@@ -180,30 +138,21 @@ def _save(number: int, parts: Iterable[tuple[int, list[Outcome]]], workspace: Wo
         logger.info("sent", chunk=number, firstRequest=first_request, sent=len(outcomes) - bad, failed=bad)
 
 
-@cache
-def pacer(share: float) -> Pacer:
-    """This worker's pacer. It outlives the invocation: the next chunk begins at the rate that this one
-    learnt."""
-    return Pacer(share)
-
-
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings, clock = read_settings(os.environ), SystemClock()
     logger.append_keys(jobId=event["jobId"], run=event["run"])
+    job = {"job_id": event["jobId"], "run": event["run"]}
+    ledger = Ledger(aws.dynamodb(), settings.ledger_table, sink=name_of(settings), **job)
     with ThreadPoolExecutor(CALLS_UNDER_WAY) as pool:
         return process(
             event["chunk"],
             event["cursor"],
-            sink=KendraSink(
-                aws.kendra(),
-                index_id=settings.kendra_index_id,
-                role_arn=settings.kendra_role_arn,
-                bucket=event["bucket"],
-            ),
-            workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"]),
-            means=Means(pacer(settings.share), clock, pool, random.random),
+            sink=sink_of(settings, event["bucket"]),
+            workspace=Workspace(aws.s3(), settings.reports_bucket, **job, attempt=event["attempt"]),
+            means=means("send", settings.share, pool),
+            mark=ledger.mark,
             stop_at=stop_at(context, clock),
         )

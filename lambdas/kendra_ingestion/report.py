@@ -6,7 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from kendra_ingestion.failures import permanent
 from kendra_ingestion.outcomes import DELETED, FAILED, INDEXED, UNCHANGED, UNVERIFIED, UPDATED, Outcome
 
 HEADER = ("jobId", "documentId", "errorCode", "errorMessage")
@@ -40,30 +42,43 @@ def summary(
     *,
     job_id: str,
     run: str,
+    attempt: str,
+    prefix: str,
     started_at: str,
     finished_at: str,
     counts: Mapping[str, int],
     codes: Mapping[str, int],
+    stopped: bool,
+    retry: Mapping[str, Any] | None,
     report: str,
 ) -> bytes:
-    """summary.json: the counts of the law, the failures by code, the times (ISO 8601) and the report's
-    place."""
+    """summary.json: the counts of the law, the failures by code and which of them can never succeed as they are, what
+    became of the job that this one retries, the times (ISO 8601) and the report's place."""
+    most_first = dict(sorted(codes.items(), key=lambda item: (-item[1], item[0])))
     fields = {
         "jobId": job_id,
         "run": run,
+        "execution": attempt,
+        "prefix": prefix,
         "startedAt": started_at,
         "finishedAt": finished_at,
+        "stopped": stopped,
         "counts": dict(counts),
-        "failuresByCode": dict(sorted(codes.items(), key=lambda item: (-item[1], item[0]))),
+        "failuresByCode": most_first,
+        "retryable": sum(number for code, number in codes.items() if not permanent(code)),
+        "permanent": {code: number for code, number in most_first.items() if permanent(code)},
+        **({} if retry is None else {"retry": dict(retry)}),
         "report": report,
-        "note": headline(counts),
+        "note": headline(counts, stopped=stopped),
     }
     return json.dumps(fields, indent=2, ensure_ascii=False).encode("utf-8") + b"\n"
 
 
-def headline(counts: Mapping[str, int]) -> str:
+def headline(counts: Mapping[str, int], *, stopped: bool = False) -> str:
     """One sentence that says how the job ended."""
     planned = counts["planned"]
+    if planned == 0 and stopped:
+        return "stopped before anything was planned"
     if planned == 0:
         return "nothing to do: the folder holds no document and the manifest deletes none"
     parts = [
@@ -74,9 +89,12 @@ def headline(counts: Mapping[str, int]) -> str:
     return f"{planned:,} planned: {', '.join(parts)}"
 
 
-def subject(job_id: str, counts: Mapping[str, int]) -> str:
+def subject(job_id: str, counts: Mapping[str, int], *, stopped: bool = False) -> str:
     """The notification's subject: at most 100 ASCII characters, the outcome first."""
-    if counts[FAILED]:
+    if stopped:
+        done = counts["planned"] - counts[FAILED] - counts[UNVERIFIED]
+        text = f"Millrace: stopped after {done:,} of {counts['planned']:,} documents, job {job_id}"
+    elif counts[FAILED]:
         text = f"Millrace: {counts[FAILED]:,} of {counts['planned']:,} documents failed, job {job_id}"
     elif counts[UNVERIFIED]:
         text = f"Millrace: {counts[UNVERIFIED]:,} of {counts['planned']:,} documents unverified, job {job_id}"
@@ -86,9 +104,16 @@ def subject(job_id: str, counts: Mapping[str, int]) -> str:
     return plain if len(plain) <= SUBJECT_MAX_CHARACTERS else plain[: SUBJECT_MAX_CHARACTERS - 3] + "..."
 
 
-def message(job_id: str, counts: Mapping[str, int], codes: Mapping[str, int], *, report: str, summary: str) -> str:
+def message(
+    job_id: str, counts: Mapping[str, int], codes: Mapping[str, int], *, stopped: bool, report: str, summary: str
+) -> str:
     """The notification's text: what happened, why documents failed, and where to read more."""
-    lines = [f"Job {job_id}: {headline(counts)}."]
+    lines = [f"Job {job_id}: {headline(counts, stopped=stopped)}."]
+    if stopped:
+        lines += [
+            "",
+            "The job was stopped. Its manifest is still in its place: to go on, redrive it.",
+        ]
     if codes:
         most = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
         lines += ["", "Failed documents by reason:", *(f"  {code}: {number:,}" for code, number in most[:20])]

@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 from kendra_ingestion.documents import Document
 from kendra_ingestion.metadata import AttributeType
 
+INVALID_REQUEST = "InvalidRequest"
+"""The code of a document that a sink will never take as it is: Kendra's own word, and ours for sinks without one."""
+
 
 class Rejected(NamedTuple):
     """A document that the sink did not take, in a request that it did take."""
@@ -42,12 +45,13 @@ class Sink(Protocol):
     """Each call takes 1 to 10 documents or ids, and raises SinkThrottled, SinkUnavailable, SinkRefused (also
     SinkQuotaExceeded) or SinkMisconfigured for the call as a whole. Safe to call from several threads."""
 
-    def attribute_types(self) -> Mapping[str, AttributeType]:
-        """The attributes that the index defines."""
+    def attribute_types(self) -> Mapping[str, AttributeType] | None:
+        """The attributes that the index defines; None where it takes any."""
         ...
 
     def put(self, documents: Sequence[Document]) -> list[Rejected]:
-        """Send documents; those that are not rejected were accepted, and will be indexed later."""
+        """Send documents, whose attributes fit `attribute_types`; those that are not rejected were accepted, and will
+        be indexed later."""
         ...
 
     def delete(self, document_ids: Sequence[str]) -> list[Rejected]:

@@ -20,7 +20,8 @@ warnings.filterwarnings("ignore", "No application metrics to publish")
 
 
 def count(name: str, number: int) -> None:
-    """Add to a counter: DocumentsPlanned, DocumentsSent, DocumentsFailed, DocumentsVerified, RequestsThrottled."""
+    """Add to a counter: DocumentsPlanned, DocumentsUnchanged, DocumentsSent, DocumentsFailed, DocumentsVerified,
+    RequestsThrottled."""
     if number:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
 

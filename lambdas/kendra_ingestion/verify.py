@@ -7,25 +7,22 @@ reaches. The waiting between turns is the state machine's. What stays pending at
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from kendra_ingestion import aws
-from kendra_ingestion.calling import CALLS_UNDER_WAY, Calls, Means, Piece, Reply
+from kendra_ingestion.calling import CALLS_UNDER_WAY, Calls, Means, Piece, Reply, means
 from kendra_ingestion.clock import SystemClock, stop_at
 from kendra_ingestion.documents import Action
 from kendra_ingestion.errors import SinkError
 from kendra_ingestion.failures import FailureCode
-from kendra_ingestion.kendra import KendraSink
 from kendra_ingestion.outcomes import DELETED, FAILED, INDEXED, UPDATED, Outcome, failed, latest, pending
-from kendra_ingestion.pacing import Pacer
 from kendra_ingestion.packing import in_tens
 from kendra_ingestion.settings import read_settings
 from kendra_ingestion.sink import Sink, State, Status
+from kendra_ingestion.sinks import sink_of
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
 
@@ -90,12 +87,11 @@ class Turn:
         """The ids to ask about; a chunk is read when its turn comes."""
         for number in self._route:
             chunk = self._workspace.chunk(number)
-            sends, verdicts = self._workspace.outcomes(number)
+            known = self._workspace.outcomes(number)
             planned = [item["documentId"] for request in chunk["requests"] for item in request]
-            earlier = [outcome for turn in sorted(verdicts) for outcome in verdicts[turn]]
-            ids = pending(latest(planned, sends, earlier))
+            ids = pending(latest(planned, known.sends, known.verdicts))
             self._left[number] = len(ids)
-            own = verdicts.get(self._number, [])
+            own = known.own_turns.get(self._number, [])
             self._visits[number] = Visit(chunk["action"], len(ids), len(ids), own)
             for request in in_tens(ids):
                 yield Piece(number, tuple(request))
@@ -143,9 +139,11 @@ class Turn:
 def verify(
     number: int, *, deadline: int, sink: Sink, workspace: Workspace, means: Means, stop_at: float
 ) -> dict[str, Any]:
-    """Take one turn. Raises SinkThrottled, SinkUnavailable or SinkMisconfigured after it has written what the
-    index said before. `deadline` is in seconds from the first turn's beginning; 0 asks nothing."""
-    if deadline == 0:
+    """Take one turn; it is the last one where the job was stopped. Raises SinkThrottled, SinkUnavailable or
+    SinkMisconfigured after it has written what the index said before. `deadline` is in seconds from the first turn's
+    beginning; 0 asks nothing."""
+    stopped = workspace.stopped()
+    if deadline == 0 or (stopped and workspace.find_plan() is None):
         return {"turn": number + 1, "done": True, "pending": 0, "waitSeconds": 0}
     state = workspace.verification() or _beginning(workspace, means.clock.wall())
     turn = Turn(number, state, workspace)
@@ -161,7 +159,7 @@ def verify(
     passes = state["passes"] + (stopped_at is None)
     elapsed = means.clock.wall() - state["since"]
     workspace.save_verification({"since": state["since"], "passes": passes, "next": stopped_at or 0, "pending": left})
-    done = not left or elapsed >= deadline or number + 1 >= MAX_TURNS
+    done = not left or stopped or elapsed >= deadline or number + 1 >= MAX_TURNS
     wait = wait_seconds(passes, elapsed=elapsed, deadline=deadline) if stopped_at is None else 0
     logger.info("verified", turn=number, pending=sum(left.values()), done=done, waitSeconds=wait)
     return {
@@ -179,13 +177,6 @@ def _beginning(workspace: Workspace, now: float) -> dict[str, Any]:
     return state
 
 
-@cache
-def pacer(share: float) -> Pacer:
-    """The pacer of all turns in this container. Verification has the sink to itself, so its share is the
-    whole rate."""
-    return Pacer(share)
-
-
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
 @metrics.log_metrics
@@ -196,13 +187,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return verify(
             event["turn"],
             deadline=settings.verification_deadline_seconds,
-            sink=KendraSink(
-                aws.kendra(),
-                index_id=settings.kendra_index_id,
-                role_arn=settings.kendra_role_arn,
-                bucket=settings.ingestion_bucket,
+            sink=sink_of(settings, settings.ingestion_bucket),
+            workspace=Workspace(
+                aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"], attempt=event["attempt"]
             ),
-            workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"]),
-            means=Means(pacer(settings.kendra_requests_per_second), clock, pool, random.random),
+            # Verification has the sink to itself, so its share is the whole rate.
+            means=means("status", settings.sink_requests_per_second, pool),
             stop_at=stop_at(context, clock),
         )

@@ -3,14 +3,9 @@ rejects, fails and throttles as it is told to."""
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import Any
 
-import botocore.session
-from botocore.exceptions import ParamValidationError
-from botocore.validate import ParamValidator
-
+from tests.fakes.api_model import check_parameters, check_request, checked_answer
 from tests.fakes.clock import FakeClock
 from tests.fakes.quota import TokenBucket
 from tests.fakes.s3 import client_error
@@ -23,11 +18,6 @@ ATTRIBUTE_TYPES = {
     "department": "STRING_VALUE",
     "topics": "STRING_LIST_VALUE",
 }
-
-
-@cache
-def service_model() -> Any:
-    return botocore.session.get_session().get_service_model("kendra")
 
 
 class FakeKendra:
@@ -58,7 +48,7 @@ class FakeKendra:
     def describe_index(self, **parameters: Any) -> dict[str, Any]:
         self._receive("DescribeIndex", parameters)
         types = [{"Name": name, "Type": kind} for name, kind in self.attribute_types.items()]
-        return self._answer("DescribeIndex", {"Status": "ACTIVE", "DocumentMetadataConfigurations": types})
+        return checked_answer("kendra", "DescribeIndex", {"Status": "ACTIVE", "DocumentMetadataConfigurations": types})
 
     def batch_put_document(self, **parameters: Any) -> dict[str, Any]:
         self._receive("BatchPutDocument", parameters)
@@ -72,7 +62,7 @@ class FakeKendra:
                     self._known_before.add(document_id)
                 self.documents[document_id] = document
                 self._ready_at[document_id] = self.clock.now + self.indexing_seconds
-        return self._answer("BatchPutDocument", {"FailedDocuments": failed})
+        return checked_answer("kendra", "BatchPutDocument", {"FailedDocuments": failed})
 
     def batch_delete_document(self, **parameters: Any) -> dict[str, Any]:
         self._receive("BatchDeleteDocument", parameters)
@@ -81,13 +71,14 @@ class FakeKendra:
         failed = self._failed(ids)
         for document_id in set(ids) - {item["Id"] for item in failed}:
             self._gone_at[document_id] = self.clock.now + self.indexing_seconds
-        return self._answer("BatchDeleteDocument", {"FailedDocuments": failed})
+        return checked_answer("kendra", "BatchDeleteDocument", {"FailedDocuments": failed})
 
     def batch_get_document_status(self, **parameters: Any) -> dict[str, Any]:
         self._receive("BatchGetDocumentStatus", parameters)
         ids = [item["DocumentId"] for item in parameters["DocumentInfoList"]]
         self._refuse_whole("BatchGetDocumentStatus", ids)
-        return self._answer(
+        return checked_answer(
+            "kendra",
             "BatchGetDocumentStatus",
             {"DocumentStatusList": [self._status(document_id) for document_id in ids], "Errors": []},
         )
@@ -98,17 +89,14 @@ class FakeKendra:
 
     def _receive(self, operation: str, parameters: dict[str, Any]) -> None:
         self.clock.now += self.call_seconds
-        problems = ParamValidator().validate(parameters, service_model().operation_model(operation).input_shape)
-        if problems.has_errors():
-            raise ParamValidationError(report=problems.generate_report())
+        check_parameters("kendra", operation, parameters)
         code = (self.errors.get(operation) or [None]).pop(0)
         if code is None and self.quota and not self.quota.take(self.clock.now):
             code = "ThrottlingException"
         if code is not None:
             self.throttled += code == "ThrottlingException"
             raise client_error(operation, code, f"{code} for the test")
-        if problem := _violation(parameters, service_model().operation_model(operation).input_shape):
-            raise client_error(operation, "ValidationException", problem)
+        check_request("kendra", operation, parameters)
 
     def _refuse_whole(self, operation: str, ids: list[str]) -> None:
         self.requests.append((operation, list(ids)))
@@ -140,30 +128,3 @@ class FakeKendra:
             status |= {"DocumentStatus": "UPDATE_FAILED" if updated else "FAILED", "FailureReason": reason}
             return status | ({"FailureCode": code} if code else {})
         return status | {"DocumentStatus": "UPDATED" if updated else "INDEXED"}
-
-    def _answer(self, operation: str, reply: dict[str, Any]) -> dict[str, Any]:
-        problems = ParamValidator().validate(reply, service_model().operation_model(operation).output_shape)
-        assert not problems.has_errors(), problems.generate_report()
-        problem = _violation(reply, service_model().operation_model(operation).output_shape)
-        assert problem is None, problem
-        return reply
-
-
-def _violation(value: Any, shape: Any) -> str | None:
-    """What the service would refuse: unknown names, too much, values outside an enum or a pattern."""
-    if shape.type_name == "structure":
-        if unknown := set(value) - set(shape.members):
-            return f"{shape.name} has no {sorted(unknown)}"
-        found = (_violation(item, shape.members[name]) for name, item in value.items())
-        return next((problem for problem in found if problem), None)
-    if shape.type_name in ("list", "string") and len(value) > shape.metadata.get("max", float("inf")):
-        return f"{shape.name} has length {len(value)}; at most {shape.metadata['max']}"
-    if shape.type_name == "list":
-        found = (_violation(item, shape.member) for item in value)
-        return next((problem for problem in found if problem), None)
-    if getattr(shape, "enum", None) and value not in shape.enum:
-        return f"{value} is no {shape.name}: {shape.enum}"
-    pattern = shape.metadata.get("pattern", "").replace(r"\P{C}", r"[^\x00-\x1f]")
-    if pattern and not re.fullmatch(pattern, value):
-        return f"{value!r} is no {shape.name}: {pattern}"
-    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from kendra_ingestion import (
@@ -17,12 +18,18 @@ from kendra_ingestion import (
 )
 from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.calling import Means
+from kendra_ingestion.documents import Document
 from kendra_ingestion.folder import Folder
 from kendra_ingestion.kendra import KendraSink
+from kendra_ingestion.ledger import Entry
+from kendra_ingestion.outcomes import Outcome
 from kendra_ingestion.pacing import Pacer
+from kendra_ingestion.packing import KENDRA_LIMITS
+from kendra_ingestion.planning import FULL
 from kendra_ingestion.workspace import Workspace
 from tests.fakes.clock import FakeClock
 from tests.fakes.kendra import FakeKendra
+from tests.fakes.ledger import FakeLedger
 from tests.fakes.pool import InlinePool
 from tests.fakes.s3 import FakeS3
 
@@ -36,13 +43,18 @@ class Pipeline:
     """One job under `prefix`. Each step is one invocation of one function; `s3` and `kendra` may be replaced
     by guarded ones between the steps."""
 
-    def __init__(self, *, prefix: str = "team/day", job_id: str = "job-1", run: str = "run-1") -> None:
-        self.prefix, self.job_id, self.run = prefix, job_id, run
+    def __init__(self, *, prefix: str = "team/day", job_id: str = "job-1", attempt: str = "attempt-1") -> None:
+        self.prefix, self.job_id, self.attempt = prefix, job_id, attempt
+        self.run, self.mode = "run-1", FULL
+        self.retry_of: str | None = None
         self.clock = FakeClock()
         self.s3: Any = FakeS3(INGESTION, REPORTS)
         self.kendra: Any = FakeKendra(self.clock)
         self.store: FakeS3 = self.s3
         self.index: FakeKendra = self.kendra
+        self.entries: dict[str, Entry] = {}
+        self.marked: list[str] = []
+        self.settled: list[Outcome] = []
 
     def add(
         self,
@@ -74,22 +86,32 @@ class Pipeline:
 
     def load_manifest(self) -> dict[str, Any]:
         given = {"bucket": INGESTION, "key": f"{self.prefix}/_control/manifest.json", "sequencer": "00"}
-        return load_manifest.load(
+        answer = load_manifest.load(
             given,
-            self.run,
+            self.attempt,
             ingestion_bucket=INGESTION,
             reports_bucket=REPORTS,
             s3=self.s3,
             now=self.clock.wall(),
         )
+        self.run, self.mode, self.retry_of = answer["run"], answer["mode"], answer["retryOf"]
+        return answer
+
+    def stop(self) -> None:
+        """Ask this attempt to stop, as a person does."""
+        self.store[f"{REPORTS}/_work/{self.job_id}/{self.run}/stop-{self.attempt}.json"] = b"{}"
 
     def list_batches(self, cursor: int | None = None, *, stop_at: float = FOR_EVER) -> dict[str, Any]:
         return list_batches.plan(
-            list_batches.Job(INGESTION, self.prefix, cursor or 0),
-            folder=Folder(self.s3, INGESTION),
-            workspace=self.workspace(),
-            pool=InlinePool(),
-            clock=self.clock,
+            list_batches.Job(INGESTION, self.prefix, self.attempt, cursor or 0, self.mode, self.retry_of),
+            list_batches.Means(
+                folder=Folder(self.s3, INGESTION),
+                workspace=self.workspace(),
+                known=self.ledger().known,
+                limits=KENDRA_LIMITS,
+                pool=InlinePool(),
+                clock=self.clock,
+            ),
             stop_at=stop_at,
         )
 
@@ -102,6 +124,7 @@ class Pipeline:
             sink=self.sink(),
             workspace=self.workspace(),
             means=self.means(rate),
+            mark=self._mark,
             stop_at=stop_at,
         )
 
@@ -117,10 +140,9 @@ class Pipeline:
 
     def aggregate_failures(self) -> dict[str, Any]:
         return aggregate_failures.aggregate(
-            self.job_id,
-            self.run,
-            "2025-10-05T12:00:00.000Z",
+            aggregate_failures.Job(self.job_id, self.run, self.attempt, "2025-10-05T12:00:00.000Z"),
             workspace=self.workspace(),
+            settle=self._settle,
             pool=InlinePool(),
             clock=self.clock,
         )
@@ -171,7 +193,18 @@ class Pipeline:
         return list(csv.DictReader(io.StringIO(text, newline="")))
 
     def workspace(self) -> Workspace:
-        return Workspace(self.s3, REPORTS, job_id=self.job_id, run=self.run)
+        return Workspace(self.s3, REPORTS, job_id=self.job_id, run=self.run, attempt=self.attempt)
+
+    def ledger(self) -> FakeLedger:
+        return FakeLedger(self.entries, run=self.run)
+
+    def _mark(self, documents: Sequence[Document]) -> None:
+        self.marked += [document["documentId"] for document in documents]
+        self.ledger().mark(documents)
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        self.settled += outcomes
+        self.ledger().settle(outcomes)
 
     def sink(self) -> KendraSink:
         return KendraSink(self.kendra, index_id=INDEX_ID, role_arn=ROLE_ARN, bucket=INGESTION)

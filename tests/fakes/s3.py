@@ -37,6 +37,7 @@ class FakeS3:
         self.forbidden: set[str] = set()
         self.before_get: Callable[[str], None] = lambda _: None
         self.reads: list[str] = []
+        self.tags: dict[str, str] = {}
         self.versioned = versioned
         self._uploads: dict[str, dict[int, bytes]] = {}
         self._clock = 0
@@ -67,13 +68,29 @@ class FakeS3:
         """Multipart uploads that were neither completed nor aborted."""
         return len(self._uploads)
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str = "") -> dict[str, Any]:
+    @property
+    def now(self) -> datetime:
+        """The time here: every write takes a second."""
+        return datetime.fromtimestamp(1_760_000_000 + self._clock, UTC)
+
+    def put_object(
+        self, *, Bucket: str, Key: str, Body: bytes, ContentType: str = "", Tagging: str = "", IfNoneMatch: str = ""
+    ) -> dict[str, Any]:
+        if IfNoneMatch == "*" and Key in self.buckets[Bucket]:
+            raise client_error("PutObject", "PreconditionFailed", status=412)
         self._clock += 1
+        if Tagging:
+            self.tags[f"{Bucket}/{Key}"] = Tagging
         etag = f'"{hashlib.md5(Body).hexdigest()}"'
-        modified = datetime.fromtimestamp(1_760_000_000 + self._clock, UTC)
         version = f"v{self._clock}" if self.versioned else "null"
-        self.buckets[Bucket][Key] = Stored(bytes(Body), etag, modified, version)
+        self.buckets[Bucket][Key] = Stored(bytes(Body), etag, self.now, version)
         return {"ETag": etag}
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        stored = self.buckets[Bucket].get(Key)
+        if stored is None:
+            raise client_error("HeadObject", "404", status=404)
+        return {"ContentLength": len(stored.body), "ETag": stored.etag, "LastModified": stored.modified}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         self.before_get(Key)
@@ -122,7 +139,11 @@ class FakeS3:
         page = keys[:MaxKeys]
         reply: dict[str, Any] = {"IsTruncated": len(keys) > MaxKeys, "KeyCount": len(page)}
         if page:
-            reply["Contents"] = [{"Key": key, "Size": len(self.buckets[Bucket][key].body)} for key in page]
+            reply["Contents"] = [
+                {"Key": key, "Size": len(stored.body), "ETag": stored.etag, "LastModified": stored.modified}
+                for key in page
+                for stored in [self.buckets[Bucket][key]]
+            ]
         if reply["IsTruncated"]:
             reply["NextContinuationToken"] = page[-1]
         return reply

@@ -65,8 +65,8 @@ def test_a_later_run_of_the_job_replaces_the_archived_manifest(pipeline: Pipelin
 
 
 def test_without_the_runs_copy_the_manifest_stays(pipeline: Pipeline, manifest: dict[str, Any]) -> None:
-    del pipeline.store[f"{REPORTS}/_work/job-1/run-1/manifest.json"]
-    with pytest.raises(WorkMissing, match=r"_work/job-1/run-1/manifest\.json is missing"):
+    del pipeline.store[f"{REPORTS}/_work/job-1/{pipeline.run}/manifest.json"]
+    with pytest.raises(WorkMissing, match=r"_work/job-1/[0-9a-f]+/manifest\.json is missing"):
         pipeline.archive_manifest(manifest)
     assert pipeline.store[MANIFEST]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kendra_ingestion.clock import SystemClock, stop_at
+from kendra_ingestion.clock import SECONDS_BETWEEN_LOOKS, Brake, SystemClock, stop_at
 from tests.fakes.clock import FakeClock
 from tests.fakes.lambda_context import FakeLambdaContext
 
@@ -18,3 +18,25 @@ def test_the_systems_clock_moves_on() -> None:
     clock.sleep(0.001)
     assert clock.monotonic() > before
     assert clock.wall() > 1_700_000_000
+
+
+def test_a_brake_is_looked_at_now_and_then_and_stays_pulled() -> None:
+    clock = FakeClock()
+    looks: list[float] = []
+    said = [False]
+
+    def look() -> bool:
+        looks.append(clock.now)
+        return said[0]
+
+    brake = Brake(look, clock)
+    assert not any(brake.pulled() for _ in range(100))
+    assert len(looks) == 1
+    said[0] = True
+    assert not brake.pulled()
+    clock.now += SECONDS_BETWEEN_LOOKS
+    assert brake.pulled()
+    said[0] = False
+    clock.now += SECONDS_BETWEEN_LOOKS
+    assert brake.pulled()
+    assert len(looks) == 2

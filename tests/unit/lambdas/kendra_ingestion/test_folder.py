@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -10,14 +12,17 @@ from tests.fakes.s3 import FakeS3
 
 def test_a_listing_streams_page_by_page_in_s3s_order_and_goes_on_after_a_key() -> None:
     s3 = FakeS3("in")
+    first = s3.now.timestamp() + 1
     for number in range(2_500):
         s3[f"in/p/batches/{number:05}"] = b"x" * (number % 3)
     s3["in/p/_control/manifest.json"] = b"{}"
     s3["in/p/batches-of-another/x"] = b""
     pages = list(Folder(s3, "in").pages("p", None))
     assert [len(page) for page in pages] == [1000, 1000, 500]
-    assert pages[0][2] == ("p/batches/00002", 2)
-    assert list(Folder(s3, "in").pages("p", "p/batches/02497")) == [[("p/batches/02498", 2), ("p/batches/02499", 0)]]
+    etag = hashlib.md5(b"xx").hexdigest()
+    assert pages[0][2] == ("p/batches/00002", 2, etag, first + 2)
+    (page,) = Folder(s3, "in").pages("p", "p/batches/02497")
+    assert [(entry.key, entry.size) for entry in page] == [("p/batches/02498", 2), ("p/batches/02499", 0)]
 
 
 def test_an_empty_folder_is_one_empty_page() -> None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from kendra_ingestion import (
     aggregate_failures,
@@ -39,7 +41,9 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
         "INGESTION_BUCKET": INGESTION,
         "KENDRA_INDEX_ID": INDEX_ID,
         "KENDRA_ROLE_ARN": ROLE_ARN,
-        "KENDRA_REQUESTS_PER_SECOND": "1000",
+        "SINK": "kendra",
+        "LEDGER_TABLE": "ledger",
+        "SINK_REQUESTS_PER_SECOND": "1000",
         "MAX_CONCURRENCY": "2",
         "VERIFICATION_DEADLINE_SECONDS": "60",
     }
@@ -48,7 +52,16 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     pipeline = Pipeline()
     monkeypatch.setattr(aws, "s3", lambda: pipeline.store)
     monkeypatch.setattr(aws, "kendra", lambda: pipeline.index)
-    return pipeline
+    with mock_aws():
+        dynamodb = boto3.client("dynamodb", region_name="us-east-1")
+        dynamodb.create_table(
+            TableName="ledger",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        monkeypatch.setattr(aws, "dynamodb", lambda: dynamodb)
+        yield pipeline
 
 
 def call(handler: Callable[..., Any], event: dict[str, Any]) -> Any:
@@ -60,10 +73,13 @@ def test_the_six_handlers_run_a_job(pipeline: Pipeline) -> None:
     ids = pipeline.add_many(33)
     pipeline.upload_manifest(deletes=["old"])
     given = {"bucket": INGESTION, "key": "team/day/_control/manifest.json", "sequencer": "00"}
-    manifest = call(load_manifest.handler, {"input": given, "run": "run-1"})
-    job = {"jobId": manifest["jobId"], "run": "run-1"}
+    manifest = call(load_manifest.handler, {"input": given, "attempt": "attempt-1"})
+    job = {"jobId": manifest["jobId"], "run": manifest["run"], "attempt": "attempt-1"}
     bucket = {"bucket": manifest["bucket"]}
-    plan = call(list_batches.handler, job | bucket | {"prefix": manifest["prefix"], "cursor": None})
+    plan = call(
+        list_batches.handler,
+        job | bucket | {name: manifest[name] for name in ("prefix", "mode", "retryOf")} | {"cursor": None},
+    )
     for chunk in plan["chunks"]:
         assert call(process_batch.handler, job | bucket | {"chunk": chunk, "cursor": None})["done"]
     assert call(verify.handler, job | {"turn": 0})["done"]
@@ -78,7 +94,7 @@ def test_the_six_handlers_run_a_job(pipeline: Pipeline) -> None:
 @pytest.mark.usefixtures("pipeline")
 def test_a_bad_input_reaches_the_machine_as_the_error_it_matches_on() -> None:
     with pytest.raises(ManifestInvalid):
-        load_manifest.handler({"input": ["nonsense"], "run": "run-1"}, FakeLambdaContext())
+        load_manifest.handler({"input": ["nonsense"], "attempt": "attempt-1"}, FakeLambdaContext())
     assert ManifestInvalid.__name__ == "ManifestInvalid"
 
 
@@ -88,8 +104,9 @@ def test_logs_and_metrics_carry_ids_and_counts_and_no_text(
     pipeline.add("a.json", "doc-1", Title="a secret title", body=b'{"text": "a secret text"}')
     pipeline.upload_manifest()
     pipeline.load_manifest()
-    job = {"jobId": "job-1", "run": "run-1", "bucket": INGESTION}
-    list_batches.handler(job | {"prefix": pipeline.prefix, "cursor": None}, FakeLambdaContext())
+    job = {"jobId": "job-1", "run": pipeline.run, "attempt": pipeline.attempt, "bucket": INGESTION}
+    planned = {"prefix": pipeline.prefix, "mode": "full", "retryOf": None, "cursor": None}
+    list_batches.handler(job | planned, FakeLambdaContext())
     process_batch.handler(job | {"chunk": 0, "cursor": None}, FakeLambdaContext())
     out = capsys.readouterr().out
     assert "secret" not in out

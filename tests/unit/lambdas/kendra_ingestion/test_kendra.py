@@ -18,7 +18,8 @@ from kendra_ingestion.errors import (
 from kendra_ingestion.kendra import STATES, KendraSink
 from kendra_ingestion.metadata import AttributeType
 from kendra_ingestion.sink import Rejected, State, Status
-from tests.fakes.kendra import FakeKendra, service_model
+from tests.fakes.api_model import service_model
+from tests.fakes.kendra import FakeKendra
 from tests.fakes.pipeline import INDEX_ID, ROLE_ARN
 from tests.fakes.s3 import client_error
 
@@ -80,7 +81,7 @@ def test_deletes_tell_their_rejections_too(kendra: FakeKendra) -> None:
 
 
 def test_every_status_of_the_api_has_a_meaning() -> None:
-    assert set(STATES) == set(service_model().shape_for("DocumentStatus").enum)
+    assert set(STATES) == set(service_model("kendra").shape_for("DocumentStatus").enum)
 
 
 def test_statuses_come_with_their_reasons(kendra: FakeKendra) -> None:
@@ -128,7 +129,7 @@ def test_every_error_of_the_batch_operations_is_known() -> None:
     from kendra_ingestion.kendra import ERRORS
 
     operations = ("BatchPutDocument", "BatchDeleteDocument", "BatchGetDocumentStatus", "DescribeIndex")
-    shapes = (service_model().operation_model(name).error_shapes for name in operations)
+    shapes = (service_model("kendra").operation_model(name).error_shapes for name in operations)
     assert {shape.name for found in shapes for shape in found} <= set(ERRORS)
 
 
@@ -148,6 +149,7 @@ class Broken:
         (ReadTimeoutError(endpoint_url="https://kendra"), SinkUnavailable),
         (client_error("BatchDeleteDocument", "Unknown", status=503), SinkUnavailable),
         (client_error("BatchDeleteDocument", "TooManyRequests", status=429), SinkThrottled),
+        (client_error("BatchDeleteDocument", "RequestTooLarge", status=413), SinkRefused),
         (ClientError({"Error": {}}, "BatchDeleteDocument"), SinkMisconfigured),
     ],
 )

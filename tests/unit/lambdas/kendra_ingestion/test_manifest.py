@@ -30,12 +30,22 @@ def refusal(fields: Any, folder: str = FOLDER) -> str:
 
 def test_a_manifest_describes_a_job() -> None:
     assert read(GOOD | {"deletes": ["emp-888", "emp-999"], "mode": "full"}) == Manifest(
-        "phonebook-2025-10-05T12-00Z", FOLDER, "full", ("emp-888", "emp-999")
+        "phonebook-2025-10-05T12-00Z", FOLDER, "full", ("emp-888", "emp-999"), None
     )
 
 
-def test_mode_and_deletes_may_be_left_out() -> None:
-    assert read(GOOD) == Manifest(GOOD["jobId"], FOLDER, "full", ())
+def test_a_manifest_may_ask_for_what_changed_of_what_failed() -> None:
+    job = read(GOOD | {"mode": "changed", "retryOf": "phonebook-2025-10-04"})
+    assert (job.mode, job.retry_of) == ("changed", "phonebook-2025-10-04")
+
+
+def test_a_job_does_not_retry_itself() -> None:
+    assert "manifest /retryOf is" in refusal(GOOD | {"retryOf": GOOD["jobId"]})
+    assert "this job's own id" in refusal(GOOD | {"retryOf": GOOD["jobId"]})
+
+
+def test_all_but_the_job_and_its_prefix_may_be_left_out() -> None:
+    assert read(GOOD) == Manifest(GOOD["jobId"], FOLDER, "full", (), None)
 
 
 def test_the_sample_is_a_manifest() -> None:
@@ -61,9 +71,14 @@ def test_the_schema_is_a_schema_and_explains_each_field() -> None:
         ({"jobId": "a/b"}, '/jobId is "a/b"'),
         ({"jobId": "a\n"}, '/jobId is "a\\n"'),
         ({"jobId": "é"}, "/jobId is"),
-        ({"mode": "changed"}, '/mode is "changed"; allowed: full'),
+        ({"mode": "new"}, '/mode is "new"; allowed: full: every document'),
         ({"mode": None}, "/mode is null"),
-        ({"retryOf": "x"}, "/retryOf is not known; allowed: jobId, prefix, mode, deletes"),
+        ({"retryof": "x"}, "/retryof is not known; allowed: jobId, prefix, mode, retryOf, deletes"),
+        ({"retryOf": None}, "/retryOf is null; allowed: the jobId of an earlier job"),
+        ({"retryOf": ""}, "/retryOf has 0 characters"),
+        ({"retryOf": "a" * 101}, "/retryOf has 101 characters"),
+        ({"retryOf": "../a"}, '/retryOf is "../a"'),
+        ({"retryOf": "a\n"}, '/retryOf is "a\\n"'),
         ({"deletes": "a"}, '/deletes is "a"'),
         ({"deletes": [""]}, "/deletes/0 has 0 characters"),
         ({"deletes": ["a", "x" * 2049]}, "/deletes/1 has 2,049 characters; allowed: a string of 1 to 2,048"),

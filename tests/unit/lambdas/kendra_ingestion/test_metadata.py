@@ -183,7 +183,7 @@ def test_attributes_of_the_indexs_types_are_taken(attributes: dict[str, Any]) ->
         (
             {"dept": "x"},
             "UnknownAttribute",
-            '/Attributes/dept: the index defines no attribute "dept"; add it',
+            '/Attributes/dept: the index defines no attribute "dept"; define it',
         ),
         (
             {"department": 5},

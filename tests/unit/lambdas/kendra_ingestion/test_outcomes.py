@@ -77,7 +77,7 @@ def test_the_order_of_parts_and_their_doubles_change_nothing(sends: list[list[Ou
 def test_a_document_without_any_outcome_is_a_failure_that_says_what_to_do() -> None:
     (outcome,) = final(latest(["a"], [], []))
     assert outcome.error_code == FailureCode.NOT_PROCESSED
-    assert "may or may not be in the index; submit the job again" in (outcome.error_message or "")
+    assert "may or may not be in the index; retry the job" in (outcome.error_message or "")
 
 
 def test_what_was_only_sent_is_unverified() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kendra_ingestion.failures import FailureCode
-from kendra_ingestion.pairing import METADATA_SUFFIX, Found, Pairing, pair
+from kendra_ingestion.pairing import METADATA_SUFFIX, Found, Listed, Pairing, pair
 
 MISSING, ORPHAN = FailureCode.MISSING_METADATA, FailureCode.METADATA_WITHOUT_DOCUMENT
 
@@ -19,9 +20,13 @@ NASTY_KEY = st.lists(
 ).map("".join)
 
 
-def listing(*keys: str) -> list[tuple[str, int]]:
+def listed(key: str, size: int = 1, etag: str = "etag", modified: float = 1.0) -> Listed:
+    return Listed(key, size, etag, modified)
+
+
+def listing(*keys: str) -> list[Listed]:
     """Keys as S3 lists them: sorted by their UTF-8 bytes. A key's size is its length."""
-    return [(key, len(key)) for key in sorted(set(keys), key=str.encode)]
+    return [listed(key, len(key)) for key in sorted(set(keys), key=str.encode)]
 
 
 def summary(found: Iterator[Found] | list[Found]) -> dict[str, FailureCode | None]:
@@ -57,7 +62,7 @@ def test_a_pairing_that_is_saved_and_resumed_finds_the_same(keys: set[str], cut:
     entries = listing(*keys)
     first = Pairing()
     found = list(first.feed(entries[:cut]))
-    second = Pairing(first.waiting)
+    second = Pairing(json.loads(json.dumps(first.waiting)))
     found += [*second.feed(entries[cut:]), *second.finish()]
     assert summary(found) == summary(pair(entries))
 
@@ -93,9 +98,35 @@ def test_a_document_that_ends_in_metadata_does_not_take_its_neighbours_file() ->
     assert summary(pair(listing(*keys))) == {"x": None, "x.metadata": None}
 
 
-def test_both_sizes_are_kept() -> None:
-    (found,) = pair([("x", 7), ("x.metadata.json", 9)])
-    assert (found.size, found.metadata_size) == (7, 9)
+def test_both_files_are_handed_on_as_they_were_listed() -> None:
+    document, metadata = listed("x", 7, "e1", 5.0), listed("x.metadata.json", 9, "e2", 3.0)
+    (found,) = pair([document, metadata])
+    assert found == (document, metadata)
+    assert (found.key, found.modified) == ("x", 5.0)
+
+
+PAIR = Found(listed("x", 7, "e1"), listed("x.metadata.json", 9, "e2"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PAIR._replace(document=listed("x", 7, "e3")),
+        PAIR._replace(document=listed("x", 8, "e1")),
+        PAIR._replace(metadata=listed("x.metadata.json", 9, "e3")),
+        PAIR._replace(metadata=listed("x.metadata.json", 10, "e2")),
+        Found(listed("x", 9, "e2"), listed("x.metadata.json", 7, "e1")),
+        Found(listed("x", 79, "e1"), listed("x.metadata.json", 9, "e2")),
+    ],
+)
+def test_another_state_of_either_file_has_another_digest(other: Found) -> None:
+    assert other.digest != PAIR.digest
+
+
+def test_the_same_bytes_elsewhere_or_later_have_the_same_digest() -> None:
+    again = Found(listed("y", 7, "e1", 99.0), listed("y.metadata.json", 9, "e2", 99.0))
+    assert again.digest == PAIR.digest
+    assert len(PAIR.digest) == 32
 
 
 def test_what_waits_is_a_chain_of_prefixes() -> None:
@@ -103,21 +134,21 @@ def test_what_waits_is_a_chain_of_prefixes() -> None:
     pairing = Pairing()
     deepest = 0
     for depth in range(1, 1000):
-        list(pairing.feed([("a" + "-" * depth, 1)]))
+        list(pairing.feed([listed("a" + "-" * depth)]))
         deepest = max(deepest, len(pairing.waiting))
     assert deepest == 999
-    list(pairing.feed([("b", 1)]))
+    list(pairing.feed([listed("b")]))
     assert len(pairing.waiting) == 1
 
 
 @pytest.mark.parametrize("missing", [True, False])
 def test_memory_does_not_grow_with_the_listing(missing: bool) -> None:
-    def keys(number: int) -> Iterator[tuple[str, int]]:
+    def keys(number: int) -> Iterator[Listed]:
         for place in range(number):
-            yield f"f/{place:08}.json", 1
+            yield listed(f"f/{place:08}.json")
             if not missing:
-                yield f"f/{place:08}.json-a", 1
-                yield f"f/{place:08}.json.metadata.json", 1
+                yield listed(f"f/{place:08}.json-a")
+                yield listed(f"f/{place:08}.json.metadata.json")
 
     def peak(number: int) -> int:
         tracemalloc.start()

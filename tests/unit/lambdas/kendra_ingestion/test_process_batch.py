@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from kendra_ingestion.errors import SinkMisconfigured, SinkThrottled, SinkUnavailable
-from kendra_ingestion.process_batch import PART_REQUESTS, pacer
+from kendra_ingestion.errors import SinkThrottled, SinkUnavailable
+from kendra_ingestion.process_batch import PART_REQUESTS
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.pipeline import REPORTS, Pipeline
 from tests.fakes.quota import TokenBucket
@@ -23,7 +25,7 @@ def planned(pipeline: Pipeline, number: int = 0, *, deletes: list[str] | None = 
 def outcomes(pipeline: Pipeline, chunk: int = 0) -> dict[str, str]:
     """What sending said, as the outcome or the error's code, by document id. Nothing may be said twice."""
     found: dict[str, str] = {}
-    for key in pipeline.store.keys(REPORTS, f"_work/job-1/run-1/outcomes/{chunk:05}/send-"):
+    for key in pipeline.store.keys(REPORTS, f"_work/job-1/{pipeline.run}/outcomes/{chunk:05}/send-"):
         for line in pipeline.store[f"{REPORTS}/{key}"].splitlines():
             outcome = json.loads(line)
             assert outcome["documentId"] not in found
@@ -116,7 +118,6 @@ def test_throttled_calls_lose_nothing(pipeline: Pipeline) -> None:
     [
         ("ThrottlingException", SinkThrottled),
         ("InternalServerException", SinkUnavailable),
-        ("AccessDeniedException", SinkMisconfigured),
     ],
 )
 def test_when_sending_must_give_up_what_is_done_is_written_and_not_sent_again(
@@ -194,8 +195,9 @@ def test_parts_are_written_as_they_fill_so_that_little_is_lost() -> None:
     """60 requests make parts of 25, 25 and 10; the second one dies, and only what was not written goes again."""
     pipeline = Pipeline()
     requests = [[{"documentId": f"d{r:02}-{i}"} for i in range(10)] for r in range(60)]
+    pipeline.workspace().publish_plan({"attempt": pipeline.attempt})
     pipeline.workspace().save_chunk({"chunk": 0, "action": "delete", "requests": requests})  # type: ignore[typeddict-item]
-    fuse = Fuse(45)
+    fuse = Fuse(50)
     pipeline.s3, pipeline.kendra = fuse.guard(pipeline.store), fuse.guard(pipeline.index)
     with pytest.raises(Crash):
         pipeline.process_batch(0)
@@ -207,6 +209,74 @@ def test_parts_are_written_as_they_fill_so_that_little_is_lost() -> None:
     assert len(outcomes(pipeline)) == 600
 
 
-def test_the_rate_that_one_chunk_learnt_is_where_the_next_begins() -> None:
-    assert pacer(2.5) is pacer(2.5)
-    assert pacer(2.5) is not pacer(5.0)
+def test_a_sink_that_is_misconfigured_is_a_row_for_each_document_with_the_reason(pipeline: Pipeline) -> None:
+    ids = planned(pipeline, 40)
+    pipeline.index.errors["BatchPutDocument"] = [None, *["AccessDeniedException"] * 10]
+    assert pipeline.process_batch(0) == {"chunk": 0, "cursor": None, "done": True}
+    assert outcomes(pipeline) == dict.fromkeys(ids[:10], "sent") | dict.fromkeys(ids[10:], "SinkMisconfigured")
+    pipeline.verify_all()
+    pipeline.aggregate_failures()
+    assert "AccessDeniedException" in pipeline.rows()[0]["errorMessage"]
+
+
+def test_nothing_is_sent_that_was_not_marked_before(pipeline: Pipeline) -> None:
+    pipeline.add("bad.json", "bad", Attributes={"dept": "x"})
+    ids = planned(pipeline, 30)
+    pipeline.index.errors["BatchPutDocument"] = ["ThrottlingException"]
+    pipeline.process_batch(0)
+    assert set(pipeline.marked) == set(ids)
+    assert pipeline.marked[:10] == ids[:10]
+
+
+def test_a_stopped_job_sends_nothing_more(pipeline: Pipeline) -> None:
+    planned(pipeline, 20)
+    pipeline.stop()
+    assert pipeline.process_batch(0) == {"chunk": 0, "cursor": None, "done": True}
+    assert pipeline.index.sent() == []
+
+
+def test_a_job_that_is_stopped_while_it_sends_ends_soon_and_keeps_what_is_done(pipeline: Pipeline) -> None:
+    ids = planned(pipeline, 100)
+    sent = pipeline.index.sent
+    pipeline.s3 = StopAfter(pipeline, lambda: len(sent()) >= 30)
+    answer = pipeline.process_batch(0, rate=1.0)
+    assert answer == {"chunk": 0, "cursor": None, "done": True}
+    assert 30 <= len(sent()) < 100
+    assert outcomes(pipeline) == dict.fromkeys(ids[: len(sent())], "sent")
+
+
+class StopAfter:
+    """S3 in which the mark to stop appears once `when` holds."""
+
+    def __init__(self, pipeline: Pipeline, when: Callable[[], bool]) -> None:
+        self._pipeline, self._when = pipeline, when
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "head_object" and self._when():
+            self._pipeline.stop()
+        return getattr(self._pipeline.store, name)
+
+
+def test_another_attempt_at_the_same_upload_sends_only_what_is_left(pipeline: Pipeline) -> None:
+    ids = planned(pipeline, 250)
+    pipeline.process_batch(0)
+    pipeline.attempt = "attempt-2"
+    assert pipeline.load_manifest()["run"] == pipeline.run
+    assert pipeline.plan_all()["chunks"] == [0, 1, 2]
+    for chunk in range(3):
+        pipeline.process_batch(chunk)
+    assert pipeline.index.sent() == ids
+    pipeline.verify_all()
+    assert pipeline.aggregate_failures()["counts"]["indexed"] == 250
+
+
+def test_a_new_upload_is_new_work(pipeline: Pipeline) -> None:
+    ids = planned(pipeline, 10)
+    pipeline.process_batch(0)
+    before = pipeline.run
+    pipeline.upload_manifest()
+    pipeline.load_manifest()
+    assert pipeline.run != before
+    pipeline.plan_all()
+    pipeline.process_batch(0)
+    assert pipeline.index.sent() == ids * 2

@@ -57,15 +57,22 @@ def test_the_summary_holds_counts_times_and_places() -> None:
     body = report.summary(
         job_id="job-1",
         run="run-1",
+        attempt="execution-1",
+        prefix="team/day",
         started_at="2025-10-05T12:00:00Z",
         finished_at="2025-10-05T12:01:00Z",
         counts=COUNTS,
-        codes={"Refused": 1, "MissingMetadata": 2},
+        codes={"Refused": 1, "MissingMetadata": 2, "NotProcessed": 4},
+        stopped=False,
+        retry={"job": "job-0"},
         report="s3://r/failures.csv",
     )
     fields = json.loads(body)
     assert fields["counts"] == COUNTS
-    assert list(fields["failuresByCode"]) == ["MissingMetadata", "Refused"]
+    assert list(fields["failuresByCode"]) == ["NotProcessed", "MissingMetadata", "Refused"]
+    assert fields["retryable"] == 4
+    assert fields["permanent"] == {"MissingMetadata": 2, "Refused": 1}
+    assert fields["retry"] == {"job": "job-0"}
     assert fields["note"] == "15 planned: 10 indexed, 1 updated, 1 deleted, 3 failed"
 
 
@@ -93,11 +100,18 @@ def test_a_subject_is_one_that_sns_takes(job_id: str) -> None:
     assert subject.isprintable()
 
 
+def test_a_stopped_job_says_how_far_it_came_and_how_to_go_on() -> None:
+    assert report.subject("job-1", COUNTS, stopped=True) == "Millrace: stopped after 12 of 15 documents, job job-1"
+    assert "redrive" in report.message("job-1", COUNTS, {}, stopped=True, report="f", summary="s")
+    assert report.headline(NOTHING, stopped=True) == "stopped before anything was planned"
+
+
 def test_the_message_says_why_and_where() -> None:
     message = report.message(
         "job-1",
         COUNTS | {"unverified": 1},
         {"Refused": 1, "MissingMetadata": 2},
+        stopped=False,
         report="s3://r/f",
         summary="s3://r/s",
     )
@@ -109,6 +123,6 @@ def test_the_message_says_why_and_where() -> None:
 
 def test_a_message_with_many_reasons_stays_short() -> None:
     codes = {f"Code{number}": 1 for number in range(1000)}
-    message = report.message("job-1", COUNTS, codes, report="f", summary="s")
+    message = report.message("job-1", COUNTS, codes, stopped=False, report="f", summary="s")
     assert "and 980 more reasons in the summary" in message
     assert len(message) < 2_000

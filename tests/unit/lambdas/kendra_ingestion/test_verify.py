@@ -29,7 +29,7 @@ def sent(number: int, *, deletes: list[str] | None = None, indexing_seconds: flo
 def verdicts(pipeline: Pipeline) -> dict[str, str]:
     """What the index said, as the outcome or the error's code, by document id. Nothing may be said twice."""
     found: dict[str, str] = {}
-    for key in pipeline.store.keys(REPORTS, "_work/job-1/run-1/outcomes/"):
+    for key in pipeline.store.keys(REPORTS, f"_work/job-1/{pipeline.run}/outcomes/"):
         for line in pipeline.store[f"{REPORTS}/{key}"].splitlines() if "verify-" in key else ():
             outcome = json.loads(line)
             assert outcome["documentId"] not in found
@@ -162,3 +162,21 @@ def test_a_turn_that_dies_at_any_call_and_is_retried_finds_the_same(done: bool) 
         pipeline.s3, pipeline.kendra = pipeline.store, pipeline.index
         pipeline.verify_all()
         assert verdicts(pipeline) == dict.fromkeys(ids, INDEXED) | {"old": DELETED, ids[5]: "X"}
+
+
+def test_a_stopped_job_takes_one_last_turn() -> None:
+    pipeline, ids = sent(20, indexing_seconds=10_000)
+    pipeline.stop()
+    pipeline.index.indexing_seconds = 0
+    assert pipeline.verify(0)["done"]
+    assert pipeline.verify(1)["done"]
+    assert len(ids) == 20
+
+
+def test_another_attempt_has_the_whole_deadline_for_what_is_left() -> None:
+    pipeline, ids = sent(20, indexing_seconds=500)
+    pipeline.verify_all(deadline=100)
+    assert verdicts(pipeline) == {}
+    pipeline.attempt = "attempt-2"
+    pipeline.verify_all(deadline=600)
+    assert verdicts(pipeline) == dict.fromkeys(ids, "indexed")

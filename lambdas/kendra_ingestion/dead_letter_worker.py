@@ -1,0 +1,81 @@
+"""DeadLetterWorker: account for messages that were received too often without being finished.
+
+Each document of such a message becomes the row that one without an outcome gets in any case, so the report is the same
+whichever way a job was run, and the machine does not wait for a message that nobody will finish."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+from kendra_ingestion import aws, task_token
+from kendra_ingestion.account import Account, ids
+from kendra_ingestion.clock import SystemClock
+from kendra_ingestion.failures import FailureCode
+from kendra_ingestion.inbox import Inbox, Letter, answer
+from kendra_ingestion.messages import Message
+from kendra_ingestion.outcomes import NOT_PROCESSED, failed
+from kendra_ingestion.progress import Progress
+from kendra_ingestion.settings import read_queue_settings, read_settings
+from kendra_ingestion.telemetry import logger, metrics, tracer
+from kendra_ingestion.workspace import Workspace
+
+
+def work(
+    event: dict[str, Any], *, inbox: Inbox, account_of: Callable[[Message], Account], pool: Executor
+) -> dict[str, Any]:
+    """Account for an event's messages, and answer which of them have to come back."""
+    letters, stuck = inbox.open(event)
+    finished = pool.map(lambda letter: _finish(letter, account_of(letter.message)), letters)
+    unfinished = [letter.delivery for letter, done in zip(letters, finished, strict=True) if not done]
+    return answer(unfinished + stuck)
+
+
+def bury(message: Message, account: Account) -> None:
+    """Account for one message, unless that is somebody else's: it was counted before, its job was stopped and is to
+    send it again, or a later attempt has sent it again."""
+    if account.is_settled(message):
+        account.close()
+    elif account.workspace.stopped():
+        account.close_early()
+    elif account.progress.own_token() is None:
+        logger.info("left to the attempt that has taken over", extra=ids(message))
+    else:
+        logger.error("gave a message up", extra=ids(message))
+        outcomes = [failed(name, FailureCode.NOT_PROCESSED, NOT_PROCESSED) for name in message.document_ids]
+        account.settle(message, outcomes)
+
+
+def _finish(letter: Letter, account: Account) -> bool:
+    try:
+        bury(letter.message, account)
+    except Exception:
+        logger.exception("a message failed", extra=ids(letter.message))
+        return False
+    return True
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    settings, queues, clock = read_settings(os.environ), read_queue_settings(os.environ), SystemClock()
+
+    def account_of(message: Message) -> Account:
+        job = message.job._asdict()
+        return Account(
+            Workspace(aws.s3(), settings.reports_bucket, **job),
+            Progress(aws.dynamodb(), queues.progress_table, **job, clock=clock, random=random.random),
+            lambda token: task_token.answer(aws.stepfunctions(), token),
+        )
+
+    with ThreadPoolExecutor(aws.CONNECTIONS) as pool:
+        return work(
+            event,
+            inbox=Inbox(aws.sqs(), actions=("put", "delete"), dead_letter_queue_url=queues.dead_letter_queue_url),
+            account_of=account_of,
+            pool=pool,
+        )

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kendra_ingestion import aws
+from kendra_ingestion.bedrock import BedrockSink
+from kendra_ingestion.kendra import KendraSink
+from kendra_ingestion.settings import Settings
+from kendra_ingestion.sinks import name_of, sink_of
+from tests.fakes.bedrock import DATA_SOURCE_ID, KNOWLEDGE_BASE_ID, FakeBedrock
+from tests.fakes.s3 import FakeS3
+
+KENDRA = Settings(
+    reports_bucket="reports",
+    ingestion_bucket="ingestion",
+    sink="kendra",
+    kendra_index_id="01234567-0123-0123-0123-0123456789ab",
+    kendra_role_arn="arn:aws:iam::123456789012:role/reader",
+    knowledge_base_id="",
+    data_source_id="",
+    attribute_types={},
+    sink_requests_per_second=5.0,
+    max_concurrency=1,
+    verification_deadline_seconds=0,
+    ledger_table="millrace-ledger",
+)
+BEDROCK = KENDRA._replace(
+    sink="bedrock",
+    kendra_index_id="",
+    kendra_role_arn="",
+    knowledge_base_id=KNOWLEDGE_BASE_ID,
+    data_source_id=DATA_SOURCE_ID,
+)
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in {
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    clients = (aws.s3, aws.dynamodb, aws.sqs, aws.stepfunctions, aws.kendra, aws.bedrock_agent)
+    for client in clients:
+        client.cache_clear()
+    yield
+    for client in clients:
+        client.cache_clear()
+
+
+def test_the_settings_choose_the_sink() -> None:
+    assert isinstance(sink_of(KENDRA, "ingestion"), KendraSink)
+    assert isinstance(sink_of(BEDROCK, "ingestion"), BedrockSink)
+
+
+def test_each_sink_has_a_name_of_its_own() -> None:
+    assert name_of(KENDRA) == "kendra/01234567-0123-0123-0123-0123456789ab"
+    assert name_of(BEDROCK) == "bedrock/KB12345678/DS12345678"
+
+
+def test_each_invocation_makes_requests_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeBedrock()
+    monkeypatch.setattr(aws, "bedrock_agent", lambda: client)
+    monkeypatch.setattr(aws, "s3", lambda: FakeS3("ingestion"))
+    for _ in range(2):
+        sink_of(BEDROCK, "ingestion").delete(["emp-1"])
+    assert client.ignored == 0
+
+
+@pytest.mark.parametrize("service", ["kendra", "bedrock_agent"])
+def test_the_sdk_never_retries_a_call_to_a_sink(service: str) -> None:
+    assert getattr(aws, service)().meta.config.retries["total_max_attempts"] == 1
+
+
+@pytest.mark.parametrize("service", ["s3", "dynamodb", "sqs", "stepfunctions"])
+def test_the_sdk_retries_calls_to_everything_else(service: str) -> None:
+    client = getattr(aws, service)()
+    assert client.meta.config.retries["total_max_attempts"] == 8
+    assert getattr(aws, service)() is client
