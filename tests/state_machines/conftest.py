@@ -1,4 +1,7 @@
-"""The definition as the tests run it, its mock file, and the runs of all cases on the embedded engine."""
+"""Both definitions as the tests run them, their mock file, and the runs of all cases on the embedded engine.
+
+Each fixture has the deploy options as keys; runs are found by their cases' names.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,34 @@ from typing import Any
 import pytest
 
 from millrace.local.instance import Instance, Options
-from tests.state_machines.cases import CASES, MACHINE, Case, retry_cases
-from tests.state_machines.edges import all_states
-from tests.state_machines.mocks import mock_file
-from tests.state_machines.rendering import quickened, rendered
+from tests.state_machines.answers import SENDING
+from tests.state_machines.cases import MACHINES, Case, cases_of, retry_cases
+from tests.state_machines.edges import task_names
+from tests.state_machines.mocks import mock_file, together
+from tests.state_machines.rendering import kendra_ingestion, quickened
 from tests.state_machines.running import Run, configure, run_cases
 
 
 @pytest.fixture(scope="session")
-def definition() -> dict[str, Any]:
-    return quickened(rendered())
+def definitions() -> dict[str, dict[str, Any]]:
+    return {option: quickened(kendra_ingestion(option)) for option in MACHINES}
 
 
 @pytest.fixture(scope="session")
-def cases(definition: dict[str, Any]) -> list[Case]:
-    return [*CASES, *retry_cases(definition)]
+def cases(definitions: dict[str, dict[str, Any]]) -> dict[str, list[Case]]:
+    return {
+        option: [*cases_of(option), *retry_cases(definition, SENDING[option])]
+        for option, definition in definitions.items()
+    }
 
 
 @pytest.fixture(scope="session")
-def mocks(definition: dict[str, Any], cases: list[Case]) -> dict[str, Any]:
+def mocks(definitions: dict[str, dict[str, Any]], cases: dict[str, list[Case]]) -> dict[str, Any]:
     """The content of Step Functions Local's mock file for all cases."""
-    tasks = [name for name, state in all_states(definition).items() if state["Type"] == "Task"]
-    return mock_file(MACHINE, {case.name: case.answers for case in cases}, tasks)
+    return together(
+        mock_file(machine, {case.name: case.answers for case in cases[option]}, task_names(definitions[option]))
+        for option, machine in MACHINES.items()
+    )
 
 
 @pytest.fixture(scope="session")
@@ -46,5 +55,10 @@ def embedded_engine(mocks: dict[str, Any], tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def runs(embedded_engine: Instance, definition: dict[str, Any], cases: list[Case]) -> dict[str, Run]:
-    return run_cases(embedded_engine.client("stepfunctions"), MACHINE, definition, cases)
+def runs(
+    embedded_engine: Instance, definitions: dict[str, dict[str, Any]], cases: dict[str, list[Case]]
+) -> dict[str, dict[str, Run]]:
+    client = embedded_engine.client("stepfunctions")
+    return {
+        option: run_cases(client, machine, definitions[option], cases[option]) for option, machine in MACHINES.items()
+    }

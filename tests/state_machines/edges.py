@@ -41,6 +41,10 @@ def all_states(definition: Definition) -> dict[str, State]:
     return found
 
 
+def task_names(definition: Definition) -> list[str]:
+    return [name for name, state in all_states(definition).items() if state["Type"] == "Task"]
+
+
 def all_edges(definition: Definition) -> set[Edge]:
     return {edge for name, state in all_states(definition).items() for edge in edges_of(name, state)}
 

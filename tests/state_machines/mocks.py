@@ -37,8 +37,8 @@ UNFORESEEN = "TestCaseForesawNoCall"
 def function_answer(answer: Mapping[str, Any]) -> Return:
     """What a Lambda function returns.
 
-    For a Task that names the function's ARN, an engine takes as the result either the response's `Payload`
-    (the embedded engine does) or the response itself, so the answer stands in both places.
+    For a Task that names the function's ARN, an engine takes as the result either the response itself (the embedded
+    engine does) or its `Payload`, so the answer stands in both places.
     """
     return Return({**answer, "StatusCode": 200, "Payload": dict(answer)})
 
@@ -54,11 +54,21 @@ def mock_file(
         unknown = answers.keys() - set(tasks)
         if unknown:
             raise ValueError(f"case {case} answers for {sorted(unknown)}, which are no Tasks")
-        test_cases[case] = {task: f"{case}{task}" for task in answers} | {
+        test_cases[case] = {task: f"{machine}-{case}-{task}" for task in answers} | {
             task: UNFORESEEN for task in tasks if task not in answers and task not in real
         }
-        responses |= {f"{case}{task}": numbered(given) for task, given in answers.items()}
+        responses |= {f"{machine}-{case}-{task}": numbered(given) for task, given in answers.items()}
     return {"StateMachines": {machine: {"TestCases": test_cases}}, "MockedResponses": responses}
+
+
+def together(files: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One mock file for several machines."""
+    machines: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
+    for file in files:
+        machines |= file["StateMachines"]
+        responses |= file["MockedResponses"]
+    return {"StateMachines": machines, "MockedResponses": responses}
 
 
 def numbered(answers: Sequence[Answer]) -> dict[str, Any]:

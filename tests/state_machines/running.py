@@ -75,7 +75,7 @@ def _start(client: Any, machine: str, case: Case) -> str:
 
 
 def _run(client: Any, arn: str, said: Mapping[str, Any]) -> Run:
-    events = list(_events(client, arn))
+    events = list(history(client, arn))
     return Run(
         arn=arn,
         status=said["status"],
@@ -87,7 +87,8 @@ def _run(client: Any, arn: str, said: Mapping[str, Any]) -> Run:
     )
 
 
-def _events(client: Any, arn: str) -> Iterator[Mapping[str, Any]]:
+def history(client: Any, arn: str) -> Iterator[Mapping[str, Any]]:
+    """Every event of an execution, oldest first."""
     arguments = {"executionArn": arn, "maxResults": PAGE}
     while True:
         page = client.get_execution_history(**arguments)

@@ -10,38 +10,51 @@ from typing import Any
 
 import pytest
 
-from tests.state_machines.edges import ANY_ERROR, State, all_edges, all_states
-from tests.state_machines.rendering import KENDRA_INGESTION, REPOSITORY, placeholders, rendered
+from tests.state_machines.edges import ANY_ERROR, Definition, State, all_edges, all_states
+from tests.state_machines.rendering import KENDRA_INGESTION, QUEUE_OPTION, REPOSITORY, kendra_ingestion, placeholders
 
-DEFINITIONS = sorted((REPOSITORY / "state_machines").glob("*.asl.json"))
+FILES = sorted((REPOSITORY / "state_machines").glob("*.json"))
+DEFINITIONS = {
+    KENDRA_INGESTION.name: kendra_ingestion("sfn"),
+    QUEUE_OPTION.name: kendra_ingestion("sqs"),
+}
 MAX_DEFINITION_BYTES = 1_048_576  # CreateStateMachine
 MAX_NAME_CHARACTERS = 80  # of a state
 LAMBDA_TIMEOUT_SECONDS = 900
 STATE_OF_OUR_OWN = re.compile(r"\$\$?\.|States\.")
+WAITS = ".waitForTaskToken"
 
-pytestmark = pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
-
-
-def tasks(path: Path) -> dict[str, State]:
-    return {name: state for name, state in all_states(rendered(path)).items() if state["Type"] == "Task"}
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+each_definition = pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
 
 
+def tasks(definition: Definition) -> dict[str, State]:
+    return {name: state for name, state in all_states(definition).items() if state["Type"] == "Task"}
+
+
+def test_every_file_is_under_these_rules() -> None:
+    assert {path.name for path in FILES} == set(DEFINITIONS)
+
+
+@each_file
 def test_the_raw_file_is_json_with_placeholders_only_inside_strings(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert placeholders(text) == {found for string in strings(json.loads(text)) for found in placeholders(string)}
 
 
+@each_file
 def test_the_raw_file_holds_no_template_directive(path: Path) -> None:
     assert "%{" not in path.read_text(encoding="utf-8")
 
 
-def test_the_definition_and_its_names_are_within_the_service_limits(path: Path) -> None:
-    assert len(json.dumps(rendered(path)).encode()) < MAX_DEFINITION_BYTES
-    assert all(len(name) <= MAX_NAME_CHARACTERS for name in all_states(rendered(path)))
+@each_definition
+def test_the_definition_and_its_names_are_within_the_service_limits(definition: Definition) -> None:
+    assert len(json.dumps(definition).encode()) < MAX_DEFINITION_BYTES
+    assert all(len(name) <= MAX_NAME_CHARACTERS for name in all_states(definition))
 
 
-def test_the_language_is_what_step_functions_local_knows(path: Path) -> None:
-    definition = rendered(path)
+@each_definition
+def test_the_language_is_what_step_functions_local_knows(definition: Definition) -> None:
     for fields in objects(definition):
         assert not fields.keys() & {
             "QueryLanguage",
@@ -56,13 +69,14 @@ def test_the_language_is_what_step_functions_local_knows(path: Path) -> None:
             assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "INLINE"}, name
 
 
-def test_every_state_says_why_it_is_there(path: Path) -> None:
-    silent = [name for name, state in all_states(rendered(path)).items() if len(state.get("Comment", "").split()) < 5]
+@each_definition
+def test_every_state_says_why_it_is_there(definition: Definition) -> None:
+    silent = [name for name, state in all_states(definition).items() if len(state.get("Comment", "").split()) < 5]
     assert silent == []
 
 
-def test_every_way_leads_to_a_state_and_every_state_is_reached(path: Path) -> None:
-    definition = rendered(path)
+@each_definition
+def test_every_way_leads_to_a_state_and_every_state_is_reached(definition: Definition) -> None:
     states = all_states(definition)
     starts = {definition["StartAt"]} | {
         state["ItemProcessor"]["StartAt"] for state in states.values() if "ItemProcessor" in state
@@ -71,16 +85,28 @@ def test_every_way_leads_to_a_state_and_every_state_is_reached(path: Path) -> No
     assert starts | targets == set(states)
 
 
-def test_the_machine_and_every_task_end_in_time(path: Path) -> None:
-    assert rendered(path)["TimeoutSeconds"] > 0
-    for name, task in tasks(path).items():
+@each_definition
+def test_the_machine_and_every_task_end_in_time(definition: Definition) -> None:
+    assert definition["TimeoutSeconds"] > 0
+    for name, task in tasks(definition).items():
         assert task["TimeoutSeconds"] > 0, name
-        if ":function:" in task["Resource"]:
+        if calls_a_function(task):
             assert task["TimeoutSeconds"] > LAMBDA_TIMEOUT_SECONDS, f"{name} would end before its function does"
 
 
-def test_every_task_is_retried_with_full_jitter_a_cap_and_an_end(path: Path) -> None:
-    for name, task in tasks(path).items():
+@each_definition
+def test_a_task_that_waits_for_its_token_ends_before_the_machine_and_waits_once(definition: Definition) -> None:
+    for name, task in tasks(definition).items():
+        if task["Resource"].endswith(WAITS):
+            assert task["TimeoutSeconds"] < definition["TimeoutSeconds"], name
+            retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
+            assert not retried & {"States.Timeout", ANY_ERROR}, f"{name} would wait again as long"
+            assert "$$.Task.Token" in task["Parameters"]["Payload"].values(), f"nobody could answer {name}"
+
+
+@each_definition
+def test_every_task_is_retried_with_full_jitter_a_cap_and_an_end(definition: Definition) -> None:
+    for name, task in tasks(definition).items():
         active = [retrier for retrier in task["Retry"] if retrier["MaxAttempts"] > 0]
         assert active, f"{name} is never retried"
         for retrier in active:
@@ -90,13 +116,15 @@ def test_every_task_is_retried_with_full_jitter_a_cap_and_an_end(path: Path) -> 
             assert len(retrier["ErrorEquals"]) <= retrier["MaxAttempts"], f"{name}: each error deserves one retry"
 
 
-def test_every_task_but_the_last_is_caught(path: Path) -> None:
-    uncaught = {name for name, task in tasks(path).items() if not task.get("Catch")}
-    assert uncaught <= {name for name, task in tasks(path).items() if task.get("End")}
+@each_definition
+def test_every_task_but_the_last_is_caught(definition: Definition) -> None:
+    uncaught = {name for name, task in tasks(definition).items() if not task.get("Catch")}
+    assert uncaught <= {name for name, task in tasks(definition).items() if task.get("End")}
 
 
-def test_named_errors_come_before_the_rest_which_stands_alone_and_last(path: Path) -> None:
-    for name, task in tasks(path).items():
+@each_definition
+def test_named_errors_come_before_the_rest_which_stands_alone_and_last(definition: Definition) -> None:
+    for name, task in tasks(definition).items():
         for handlers in filter(None, (task["Retry"], task.get("Catch"))):
             listed = [handler["ErrorEquals"] for handler in handlers]
             assert all(ANY_ERROR not in errors for errors in listed[:-1]), name
@@ -107,19 +135,21 @@ def test_named_errors_come_before_the_rest_which_stands_alone_and_last(path: Pat
             assert task["Catch"][-1]["ErrorEquals"] == [ANY_ERROR], f"{name} leaves errors uncaught"
 
 
-def test_a_caught_error_is_kept_beside_the_state(path: Path) -> None:
-    for name, task in tasks(path).items():
+@each_definition
+def test_a_caught_error_is_kept_beside_the_state(definition: Definition) -> None:
+    for name, task in tasks(definition).items():
         for catcher in task.get("Catch", []):
             assert catcher["ResultPath"].startswith("$."), f"{name} would lose the state to the error"
 
 
-def test_every_choice_has_a_default(path: Path) -> None:
-    assert [n for n, s in all_states(rendered(path)).items() if s["Type"] == "Choice" and "Default" not in s] == []
+@each_definition
+def test_every_choice_has_a_default(definition: Definition) -> None:
+    assert [n for n, s in all_states(definition).items() if s["Type"] == "Choice" and "Default" not in s] == []
 
 
-def test_no_loop_is_without_a_counted_way_out(path: Path) -> None:
+@each_definition
+def test_no_loop_is_without_a_counted_way_out(definition: Definition) -> None:
     """Without the Choices that leave a loop by a count nothing goes round, and each loop writes its count."""
-    definition = rendered(path)
     states = all_states(definition)
     ways = {name: {edge.target for edge in all_edges(definition) if edge.state == name} - {None} for name in states}
     for name in states:
@@ -136,13 +166,18 @@ def test_no_loop_is_without_a_counted_way_out(path: Path) -> None:
             )
 
 
-def test_only_the_context_object_and_the_state_itself_are_read(path: Path) -> None:
+@each_definition
+def test_only_the_context_object_and_the_state_itself_are_read(definition: Definition) -> None:
     """A redriven execution goes on in the middle: what it reads must be in its state."""
-    for fields in objects(rendered(path)):
+    for fields in objects(definition):
         for key, value in fields.items():
             if key.endswith(".$"):
                 assert STATE_OF_OUR_OWN.match(value) or value == "$", f"{key}: {value}"
                 assert "$$.Execution.Input" not in value
+
+
+def calls_a_function(task: State) -> bool:
+    return ":function:" in task["Resource"] or ":lambda:invoke" in task["Resource"]
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -192,8 +227,3 @@ def writes(state: State, variable: str) -> bool:
         return state.get("ResultPath") == parent
     counted = state.get("Parameters", {}).get(f"{name}.$")
     return state.get("ResultPath", "$") == parent and counted == f"States.MathAdd({variable}, 1)"
-
-
-def test_kendra_ingestion_is_among_the_definitions(path: Path) -> None:
-    assert KENDRA_INGESTION in DEFINITIONS
-    assert path in DEFINITIONS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kendra_ingestion import errors
-from tests.state_machines.edges import all_states
-from tests.state_machines.rendering import rendered
+from tests.state_machines.cases import MACHINES
+from tests.state_machines.edges import State, all_states
+from tests.state_machines.rendering import kendra_ingestion
 
 # What Lambda answers in place of a function, in the AWS SDK's names.
 # https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html (transient Lambda service exceptions)
@@ -20,9 +21,15 @@ SERVICE_FAILS = {
 # What is told of a function that died: no reason known, its process ended, its time ran out, no answer at all.
 FUNCTION_DIES = {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"}
 SINK_FAILS = {"SinkThrottled", "SinkUnavailable"}
+QUEUEING_GOES_ON = {"QueueingUnfinished", "QueueUnavailable"}
 
-STATES = all_states(rendered())
-FUNCTIONS = {name: state for name, state in STATES.items() if ":function:" in state.get("Resource", "")}
+# The states of both options. ProcessBatches, the only one that they have in common and that differs, is no Task in
+# the first of them.
+STATES: dict[str, State] = {
+    name: state for option in MACHINES for name, state in all_states(kendra_ingestion(option)).items()
+}
+PRODUCER = "ProcessBatches"
+FUNCTIONS = sorted(name for name, state in STATES.items() if ":function:" in state.get("Resource", ""))
 
 
 def listed(task: str, field: str) -> set[str]:
@@ -34,12 +41,20 @@ def test_a_function_is_retried_when_its_service_fails_or_it_dies(function: str) 
     assert listed(function, "Retry") - SINK_FAILS == SERVICE_FAILS | FUNCTION_DIES
 
 
+def test_the_producer_is_retried_as_other_functions_but_not_when_the_wait_for_its_messages_ends() -> None:
+    assert listed(PRODUCER, "Retry") - QUEUEING_GOES_ON == (SERVICE_FAILS | FUNCTION_DIES) - {"States.Timeout"}
+
+
+def test_a_producer_that_did_not_come_to_its_end_is_called_again() -> None:
+    assert listed(PRODUCER, "Retry") >= QUEUEING_GOES_ON
+
+
 @pytest.mark.parametrize("function", ["ProcessBatch", "Verify"])
 def test_the_functions_that_talk_to_the_sink_are_retried_when_it_fails(function: str) -> None:
     assert listed(function, "Retry") >= SINK_FAILS
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", [*FUNCTIONS, PRODUCER])
 def test_a_name_without_a_service_is_an_error_of_the_functions(function: str) -> None:
     own = {name for name in listed(function, "Retry") | listed(function, "Catch") if "." not in name}
     assert own <= {name for name, kind in vars(errors).items() if isinstance(kind, type)}
@@ -50,6 +65,8 @@ def test_a_name_without_a_service_is_an_error_of_the_functions(function: str) ->
     [
         ("AcquireLock", "DynamoDB.ConditionalCheckFailedException"),
         ("TakeOverLock", "DynamoDB.ConditionalCheckFailedException"),
+        ("ConfirmLock", "DynamoDB.ConditionalCheckFailedException"),
+        ("ReleaseStopped", "DynamoDB.ConditionalCheckFailedException"),
         ("ReleaseLock", "DynamoDB.ConditionalCheckFailedException"),
         ("ReleaseAfterFailure", "DynamoDB.ConditionalCheckFailedException"),
         # The SDK integrations use the names of the AWS SDK for Java 2.x, hence Sfn and not SFN.

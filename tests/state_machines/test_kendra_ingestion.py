@@ -1,42 +1,74 @@
-"""kendra_ingestion on the embedded engine: every case goes its way, and together they take every edge."""
+"""kendra_ingestion on the embedded engine: every case goes its way, and together those of an option take every edge."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any
 
 import pytest
 
-from tests.state_machines.cases import CASES, EXPIRES_AT, Case, retry_cases
+from tests.state_machines.answers import EXPIRES_AT, RUN
+from tests.state_machines.cases import CASES, MACHINES, RETRY_CASES, Case, named, work
 from tests.state_machines.edges import all_states, edges_of
 from tests.state_machines.promises import check, check_retries, edges_not_taken, unforeseen_calls
-from tests.state_machines.rendering import rendered
 from tests.state_machines.running import Run
 
 pytestmark = pytest.mark.network
 
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.promise)
-def test_the_execution_goes_the_way_of_its_case(case: Case, runs: dict[str, Run]) -> None:
-    check(case, runs[case.name])
+Runs = dict[str, dict[str, Run]]
+Definitions = dict[str, dict[str, Any]]
 
 
-@pytest.mark.parametrize("case", list(retry_cases(rendered())), ids=lambda case: case.promise)
-def test_a_task_is_retried_as_its_retrier_says(case: Case, runs: dict[str, Run], definition: dict[str, Any]) -> None:
-    check_retries(case, runs[case.name], definition)
+def all_runs(runs: Runs) -> list[tuple[str, Run]]:
+    return [(f"{option} {name}", run) for option, of_option in runs.items() for name, run in of_option.items()]
 
 
-def test_the_cases_together_take_every_edge(runs: dict[str, Run], definition: dict[str, Any]) -> None:
-    assert edges_not_taken(runs.values(), definition) == []
+@pytest.mark.parametrize(("option", "case"), CASES, ids=named)
+def test_the_execution_goes_the_way_of_its_case(option: str, case: Case, runs: Runs) -> None:
+    check(case, runs[option][case.name])
 
 
-def test_no_case_calls_what_it_does_not_foresee(runs: dict[str, Run]) -> None:
-    assert unforeseen_calls(runs) == []
+@pytest.mark.parametrize(("option", "case"), RETRY_CASES, ids=named)
+def test_a_task_is_retried_as_its_retrier_says(option: str, case: Case, runs: Runs, definitions: Definitions) -> None:
+    check_retries(case, runs[option][case.name], definitions[option])
 
 
-def test_the_lock_is_only_ever_taken_and_freed_on_condition(runs: dict[str, Run]) -> None:
-    for run in runs.values():
+@pytest.mark.parametrize("option", MACHINES)
+def test_the_cases_together_take_every_edge(option: str, runs: Runs, definitions: Definitions) -> None:
+    assert edges_not_taken(runs[option].values(), definitions[option]) == []
+
+
+@pytest.mark.parametrize("option", MACHINES)
+def test_no_case_calls_what_it_does_not_foresee(option: str, runs: Runs) -> None:
+    assert unforeseen_calls(runs[option]) == []
+
+
+def test_the_producer_learns_its_work_and_the_token_that_it_is_to_answer(runs: Runs) -> None:
+    (request,) = runs["sqs"]["AllWell"].last_visit("ProcessBatches").requests
+    assert request["FunctionName"].endswith(":millrace-producer")
+    token = request["Payload"]["token"]
+    assert request["Payload"] == {**work("AllWell"), "bucket": "ingestion", "token": token}
+    assert token
+
+
+def test_each_try_of_the_producer_gets_a_token_of_its_own(runs: Runs) -> None:
+    requests = runs["sqs"]["ProcessBatchesRetried0"].last_visit("ProcessBatches").requests
+    assert len({request["Payload"]["token"] for request in requests}) == len(requests) > 1
+
+
+def test_every_part_of_a_job_works_on_the_run_of_its_manifest(runs: Runs) -> None:
+    for name, run in all_runs(runs):
+        for visit in run.visits:
+            for request in visit.requests:
+                asked = request.get("Payload", request)
+                if "attempt" in asked and visit.state != "LoadManifest":
+                    assert (asked["run"], asked["attempt"]) == (RUN, name.split()[1]), f"{name}: {visit.state}"
+
+
+def test_the_lock_is_only_ever_taken_and_freed_on_condition(runs: Runs) -> None:
+    for _, run in all_runs(runs):
         for visit in run.visits:
             for request in visit.requests:
                 if "UpdateExpression" in request:
@@ -44,8 +76,17 @@ def test_the_lock_is_only_ever_taken_and_freed_on_condition(runs: dict[str, Run]
                     assert request["ExpressionAttributeValues"][":me"] == {"S": run.arn}, visit.state
 
 
-def test_an_upload_is_marked_finished_only_after_its_report_is_archived(runs: dict[str, Run]) -> None:
-    for name, run in runs.items():
+def test_whoever_takes_the_lock_says_which_work_it_is_for(runs: Runs) -> None:
+    for _, run in all_runs(runs):
+        for visit in run.visits:
+            for request in visit.requests:
+                if "#owner = :me" in request.get("UpdateExpression", ""):
+                    assert "#run = :run" in request["UpdateExpression"], visit.state
+                    assert request["ExpressionAttributeValues"][":run"] == {"S": RUN}, visit.state
+
+
+def test_an_upload_is_marked_finished_only_after_its_report_is_archived(runs: Runs) -> None:
+    for name, run in all_runs(runs):
         for before, visit in zip(run.path, run.visits[1:], strict=False):
             for request in visit.requests:
                 if "#finishedUpload = :upload" in request.get("UpdateExpression", ""):
@@ -53,21 +94,41 @@ def test_an_upload_is_marked_finished_only_after_its_report_is_archived(runs: di
                     assert "REMOVE #owner" in request["UpdateExpression"]
 
 
-def test_a_job_that_has_ended_is_forgotten_one_day_and_one_that_runs_is_not(runs: dict[str, Run]) -> None:
-    for run in runs.values():
+def test_a_job_that_has_ended_is_forgotten_one_day_and_one_that_runs_is_not(runs: Runs) -> None:
+    for _, run in all_runs(runs):
         for visit in run.visits:
             for request in visit.requests:
                 if "UpdateExpression" in request:
-                    frees = "REMOVE #owner" in request["UpdateExpression"]
+                    update = request["UpdateExpression"]
+                    takes, frees = "#owner = :me" in update, "REMOVE #owner" in update
                     expires = request["ExpressionAttributeValues"].get(":expiresAt")
                     assert expires == ({"N": EXPIRES_AT} if frees else None), visit.state
-                    assert ("REMOVE #expiresAt" in request["UpdateExpression"]) is not frees, visit.state
+                    assert ("REMOVE #expiresAt" in update) is takes, visit.state
 
 
+def test_nobody_writes_the_report_of_a_job_without_having_confirmed_its_lock(runs: Runs) -> None:
+    for name, run in all_runs(runs):
+        for before, state in itertools.pairwise(run.path):
+            if state == "AggregateFailures":
+                assert before == "ConfirmLock", name
+
+
+def test_a_job_that_was_stopped_leaves_its_manifest_and_its_upload_for_another_execution(runs: Runs) -> None:
+    for option in MACHINES:
+        run = runs[option]["Stopped"]
+        (release,) = run.last_visit("ReleaseStopped").requests
+        assert run.status == "SUCCEEDED"
+        assert "ArchiveManifest" not in run.path
+        assert "REMOVE #owner" in release["UpdateExpression"]
+        assert "finishedUpload" not in json.dumps(release)
+        assert release["ExpressionAttributeValues"][":stopped"] == {"S": "STOPPED"}
+
+
+@pytest.mark.parametrize("option", MACHINES)
 def test_a_failure_before_the_job_is_known_comes_by_no_state_that_reads_the_manifest(
-    definition: dict[str, Any],
+    option: str, definitions: Definitions
 ) -> None:
-    states = all_states(definition)
+    states = all_states(definitions[option])
     ahead = {catcher["Next"] for catcher in states["LoadManifest"]["Catch"]}
     come_by: set[str] = set()
     while ahead - come_by:
@@ -79,37 +140,18 @@ def test_a_failure_before_the_job_is_known_comes_by_no_state_that_reads_the_mani
     assert read <= {f"$.manifest.{name}" for name in known}
 
 
-def test_a_failure_after_the_lock_was_asked_for_frees_it_without_marking_the_upload(
-    runs: dict[str, Run],
-) -> None:
-    for run in runs.values():
+def test_a_failure_after_the_lock_was_asked_for_frees_it_without_marking_the_upload(runs: Runs) -> None:
+    for _, run in all_runs(runs):
         if "ReleaseAfterFailure" in run.path:
             release = run.last_visit("ReleaseAfterFailure").requests[0]
             assert "REMOVE #owner" in release["UpdateExpression"]
             assert "finishedUpload" not in release["UpdateExpression"]
 
 
-def test_every_failed_execution_has_tried_to_tell_somebody(runs: dict[str, Run]) -> None:
+def test_every_failed_execution_has_tried_to_tell_somebody(runs: Runs) -> None:
     silent = [
         name
-        for name, run in runs.items()
+        for name, run in all_runs(runs)
         if run.status != "SUCCEEDED" and not {"Notify", "NotifyFailure"} & {*run.path}
     ]
     assert silent == []
-
-
-@pytest.mark.parametrize(
-    ("what", "longer", "shorter", "events"),
-    [
-        ("a chunk", "AllWell", "NothingToSend", 11),
-        ("one more turn of a chunk", "ChunkGoesOn", "AllWell", 9),
-        ("one more turn of planning", "ListingGoesOn", "AllWell", 9),
-        ("two more turns of verification", "IndexTakesTime", "AllWell", 18),
-        ("everything else", "NothingToSend", None, 80),
-    ],
-)
-def test_the_history_grows_as_the_page_on_the_state_machine_says(
-    what: str, longer: str, shorter: str | None, events: int, runs: dict[str, Run]
-) -> None:
-    grown = runs[longer].events - (runs[shorter].events if shorter else 0)
-    assert grown <= events, f"{what} costs {grown} events"

@@ -1,4 +1,5 @@
-"""The lock on a real table of the embedded AWS: what the conditions allow, and what they leave in the item.
+"""The lock on a real table of the embedded AWS: what the conditions allow, and what they leave in the item, also
+after a stop and in executions that are redriven or started again.
 
 Functions, S3 and SNS answer by mocks; DynamoDB and Step Functions are asked for real.
 """
@@ -14,50 +15,69 @@ from typing import Any
 import pytest
 
 from millrace.local.instance import Instance, Options
-from tests.state_machines.cases import ALL_WELL, EXPIRES_AT, FAILURE_TOLD, MANIFEST, UPLOAD
-from tests.state_machines.edges import all_states
-from tests.state_machines.mocks import Answers, Return, Throw, function_answer, mock_file
+from tests.state_machines.answers import (
+    BY_MAP,
+    DONE,
+    EXPIRES_AT,
+    FAILURE_TOLD,
+    JOB,
+    RUN,
+    UPLOAD,
+    VERIFIED,
+    manifest,
+    pending,
+    report,
+)
+from tests.state_machines.cases import without
+from tests.state_machines.edges import task_names
+from tests.state_machines.mocks import Answers, Throw, mock_file, together
 from tests.state_machines.running import ROLE, configure
 
 pytestmark = pytest.mark.network
 
 MACHINE = "locking"
+BRIEF_MACHINE = "locking-briefly"
+BRIEF_SECONDS = 2
 TABLE = "millrace-jobs"
 LOCK_TASKS = (
     "AcquireLock",
     "ReadLock",
     "DescribeOwner",
     "TakeOverLock",
+    "ConfirmLock",
     "ReleaseLock",
+    "ReleaseStopped",
     "ReleaseAfterFailure",
 )
 NEVER_STARTED = "arn:aws:states:us-east-1:123456789012:execution:locking:never-started"
+HOUR = 3600
 ENDS_SECONDS = 30.0
 
-
-def manifest_of(upload: str) -> Return:
-    return function_answer({**MANIFEST.value["Payload"], "upload": upload})
-
-
-WELL: Answers = {task: answers for task, answers in ALL_WELL.items() if task not in LOCK_TASKS}
-FAILING: Answers = {
-    **WELL,
-    "AggregateFailures": [Throw("LawBroken")],
-    "NotifyFailure": FAILURE_TOLD["NotifyFailure"],
-}
+WELL: Answers = {**without(BY_MAP.all_well, *LOCK_TASKS), "NotifyFailure": FAILURE_TOLD["NotifyFailure"]}
+FAILING: Answers = {**WELL, "AggregateFailures": [Throw("LawBroken")]}
+STOPPED: Answers = {**WELL, "AggregateFailures": [report(stopped=True)]}
+WAITING: Answers = {**WELL, "Verify": [pending(1, wait_seconds=HOUR), VERIFIED]}
+OWNED_BY_ANOTHER_LATER: Answers = {"AcquireLock": [DONE], "ConfirmLock": [DONE]}
 CASES: dict[str, Answers] = {
-    "Well": {**WELL, "NotifyFailure": FAILURE_TOLD["NotifyFailure"]},
-    "NewerUpload": {**WELL, "LoadManifest": [manifest_of("upload-3")]},
+    "Well": WELL,
+    "NewerUpload": {**WELL, "LoadManifest": [manifest(run="0123456789abcdef", upload="upload-3")]},
     "Failing": FAILING,
+    "Stopped": STOPPED,
+    # Waits for an hour in the middle, so that it can be interrupted there.
+    "Waiting": WAITING,
+    # The first notification is refused as often as it is tried.
+    "Untold": {**WELL, "Notify": [*[Throw("SNS.InternalErrorException")] * 5, DONE]},
     # Acquires the lock and never comes to release it.
     "LosesSight": {
         **FAILING,
-        "LoadManifest": [manifest_of("upload-3")],
-        "ReleaseAfterFailure": [Return({})],
+        "LoadManifest": [manifest(upload="upload-3")],
+        "ReleaseAfterFailure": [DONE],
     },
-    # Believes that it holds the lock: what an execution does that was redriven after a takeover.
-    "Superseded": {**WELL, "AcquireLock": [Return({})]},
-    "FailingSuperseded": {**FAILING, "AcquireLock": [Return({})]},
+    # Believes that it holds the lock.
+    "Superseded": {**WELL, "AcquireLock": [DONE]},
+    "SupersededAfterReport": {**WELL, **OWNED_BY_ANOTHER_LATER},
+    "StoppedSuperseded": {**STOPPED, **OWNED_BY_ANOTHER_LATER},
+    "FailingSuperseded": {**FAILING, **OWNED_BY_ANOTHER_LATER},
 }
 
 
@@ -67,6 +87,7 @@ class Jobs:
 
     instance: Instance
     machine: str
+    brief_machine: str
     states: Any
     table: Any
 
@@ -77,16 +98,46 @@ class Jobs:
     def start(self, case: str) -> str:
         return self.states.start_execution(stateMachineArn=f"{self.machine}#{case}")["executionArn"]
 
+    def interrupt(self, how: str) -> str:
+        """An execution that waited in the middle of its job when it was ABORTED, or when it TIMED_OUT."""
+        machine = self.machine if how == "ABORTED" else self.brief_machine
+        arn = self.states.start_execution(stateMachineArn=f"{machine}#Waiting")["executionArn"]
+        deadline = time.monotonic() + ENDS_SECONDS
+        while self.last_state(arn) != "WaitForIndex":
+            assert time.monotonic() < deadline, f"{arn} does not come to wait"
+            time.sleep(0.02)
+        if how == "ABORTED":
+            self.states.stop_execution(executionArn=arn)
+        assert self.status(self.ended(arn)) == how
+        return arn
+
+    def redrive(self, arn: str) -> list[str]:
+        """The states that a redriven execution enters after the one that it goes on in; no wait takes time."""
+        before = len(self.entered(arn))
+        configure(self.instance, {"stepfunctions._SFN_WAIT_SCALE": 0})
+        try:
+            self.states.redrive_execution(executionArn=arn)
+            self.ended(arn)
+        finally:
+            configure(self.instance, {"stepfunctions._SFN_WAIT_SCALE": 1})
+        return self.entered(arn)[before:]
+
     def ended(self, arn: str) -> str:
         deadline = time.monotonic() + ENDS_SECONDS
-        while self.states.describe_execution(executionArn=arn)["status"] == "RUNNING":
+        while self.status(arn) == "RUNNING":
             assert time.monotonic() < deadline, f"{arn} does not end"
             time.sleep(0.02)
         return arn
 
-    def last_state(self, arn: str) -> str:
-        events = self.states.get_execution_history(executionArn=arn, reverseOrder=True)["events"]
-        return next(e["stateEnteredEventDetails"]["name"] for e in events if e["type"].endswith("StateEntered"))
+    def status(self, arn: str) -> str:
+        return self.states.describe_execution(executionArn=arn)["status"]
+
+    def entered(self, arn: str) -> list[str]:
+        events = self.states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        return [event["stateEnteredEventDetails"]["name"] for event in events if event["type"].endswith("StateEntered")]
+
+    def last_state(self, arn: str) -> str | None:
+        return next(reversed(self.entered(arn)), None)
 
     def error(self, arn: str) -> str | None:
         return self.states.describe_execution(executionArn=arn).get("error")
@@ -96,7 +147,7 @@ class Jobs:
         return {name: text for name, value in item.items() for text in value.values()}
 
     def put(self, **attributes: str) -> dict[str, str]:
-        item = {"jobId": self.job_id(), **attributes}
+        item = {"jobId": JOB, **attributes}
         self.table.put_item(TableName=TABLE, Item={name: {"S": value} for name, value in item.items()})
         return item
 
@@ -104,20 +155,17 @@ class Jobs:
         self.table.delete_item(TableName=TABLE, Key=self.key())
 
     def key(self) -> dict[str, Any]:
-        return {"jobId": {"S": self.job_id()}}
-
-    @staticmethod
-    def job_id() -> str:
-        return MANIFEST.value["jobId"]
+        return {"jobId": {"S": JOB}}
 
 
 @pytest.fixture(scope="module")
-def locking(definition: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
-    tasks = [name for name, state in all_states(definition).items() if state["Type"] == "Task"]
+def locking(definitions: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    definition = definitions["sfn"]
+    tasks = task_names(definition)
     instance = Instance.start(tmp_path_factory.mktemp("locking"), Options(enforce_iam=False))
     try:
-        mocks = mock_file(MACHINE, CASES, tasks, real=LOCK_TASKS)
-        configure(instance, {"stepfunctions._sfn_mock_config": mocks})
+        files = [mock_file(machine, CASES, tasks, real=LOCK_TASKS) for machine in (MACHINE, BRIEF_MACHINE)]
+        configure(instance, {"stepfunctions._sfn_mock_config": together(files)})
         states, table = instance.client("stepfunctions"), instance.client("dynamodb")
         table.create_table(
             TableName=TABLE,
@@ -125,7 +173,8 @@ def locking(definition: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
             AttributeDefinitions=[{"AttributeName": "jobId", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        yield Jobs(instance, create(states, MACHINE, definition), states, table)
+        brief = create(states, BRIEF_MACHINE, {**definition, "TimeoutSeconds": BRIEF_SECONDS})
+        yield Jobs(instance, create(states, MACHINE, definition), brief, states, table)
     finally:
         instance.stop()
 
@@ -161,7 +210,8 @@ def test_a_finished_job_is_free_and_remembers_its_upload_and_its_execution(jobs:
     item = jobs.item()
     assert item.pop("updatedAt")[:2] == "20"
     assert item == {
-        "jobId": jobs.job_id(),
+        "jobId": JOB,
+        "run": RUN,
         "execution": arn,
         "upload": UPLOAD,
         "finishedUpload": UPLOAD,
@@ -232,7 +282,15 @@ def test_a_failed_job_is_free_and_its_upload_can_be_done_again(jobs: Jobs) -> No
     assert jobs.last_state(jobs.run("Well")) == "Notify"
 
 
-@pytest.mark.parametrize(("case", "last"), [("Superseded", "Notify"), ("FailingSuperseded", "Failed")])
+@pytest.mark.parametrize(
+    ("case", "last"),
+    [
+        ("Superseded", "Failed"),
+        ("SupersededAfterReport", "Notify"),
+        ("StoppedSuperseded", "Notify"),
+        ("FailingSuperseded", "Failed"),
+    ],
+)
 def test_an_execution_that_lost_its_lock_leaves_it_to_the_new_owner(
     case: str, last: str, jobs: Jobs, execution_that: Callable[[str], str]
 ) -> None:
@@ -240,3 +298,92 @@ def test_an_execution_that_lost_its_lock_leaves_it_to_the_new_owner(
     item = jobs.put(owner=owner, execution=owner, upload="upload-1", status="RUNNING")
     assert jobs.last_state(jobs.run(case)) == last
     assert jobs.item() == item
+
+
+def test_a_stopped_job_is_free_and_its_upload_can_be_taken_up_again(jobs: Jobs) -> None:
+    stopped = jobs.run("Stopped")
+    assert jobs.status(stopped) == "SUCCEEDED"
+    item = jobs.item()
+    assert (item["status"], item["execution"], item["expiresAt"]) == ("STOPPED", stopped, EXPIRES_AT)
+    assert not item.keys() & {"owner", "finishedUpload"}
+    again = jobs.run("Well")
+    assert jobs.last_state(again) == "Notify"
+    assert (jobs.item()["status"], jobs.item()["execution"], jobs.item()["run"]) == ("FINISHED", again, RUN)
+
+
+def test_a_stopped_upload_does_not_make_the_one_that_was_finished_before_it_new_again(jobs: Jobs) -> None:
+    jobs.put(finishedUpload="upload-3", status="FINISHED")
+    jobs.run("Stopped")
+    assert jobs.item()["finishedUpload"] == "upload-3"
+
+
+@pytest.mark.parametrize("how", ["ABORTED", "TIMED_OUT"])
+def test_an_interrupted_job_is_still_its_executions_and_a_redrive_finishes_it(how: str, jobs: Jobs) -> None:
+    arn = jobs.interrupt(how)
+    assert (jobs.item()["owner"], jobs.item()["status"]) == (arn, "RUNNING")
+    assert "ListBatches" not in jobs.redrive(arn)
+    assert jobs.status(arn) == "SUCCEEDED"
+    assert (jobs.item()["status"], jobs.item()["finishedUpload"]) == ("FINISHED", UPLOAD)
+    assert "owner" not in jobs.item()
+
+
+@pytest.mark.parametrize("how", ["ABORTED", "TIMED_OUT"])
+def test_an_interrupted_job_is_taken_over_by_an_execution_with_the_same_input(how: str, jobs: Jobs) -> None:
+    jobs.interrupt(how)
+    again = jobs.run("Well")
+    assert {"TakeOverLock", "Notify"} <= {*jobs.entered(again)}
+    assert (jobs.item()["status"], jobs.item()["execution"]) == ("FINISHED", again)
+
+
+@pytest.mark.parametrize("case", ["Well", "NewerUpload", "Failing", "Stopped"])
+def test_a_redriven_execution_whose_job_another_one_has_ended_leaves_report_and_lock_as_they_are(
+    case: str, jobs: Jobs
+) -> None:
+    interrupted = jobs.interrupt("ABORTED")
+    jobs.run(case)
+    item = jobs.item()
+    assert jobs.redrive(interrupted) == [
+        *("Verify", "CheckVerification", "ConfirmLock"),
+        *("ReportTakeover", "DescribeFailure", "NotifyFailure", "Failed"),
+    ]
+    assert jobs.error(interrupted) == "JobTakenOver"
+    assert jobs.item() == item
+
+
+@pytest.mark.parametrize("upload", [UPLOAD, "upload-3"])
+def test_a_redriven_execution_whose_job_is_anothers_now_leaves_it_to_that_one(
+    upload: str, jobs: Jobs, execution_that: Callable[[str], str]
+) -> None:
+    interrupted = jobs.interrupt("ABORTED")
+    owner = execution_that("waits")
+    item = jobs.put(owner=owner, execution=owner, upload=upload, status="RUNNING")
+    assert "AggregateFailures" not in jobs.redrive(interrupted)
+    assert jobs.error(interrupted) == "JobTakenOver"
+    assert jobs.item() == item
+
+
+def test_an_execution_that_failed_can_be_started_again_but_a_redrive_only_repeats_its_failure(jobs: Jobs) -> None:
+    failed = jobs.run("Failing")
+    item = jobs.item()
+    assert jobs.redrive(failed) == ["Failed"]
+    assert (jobs.status(failed), jobs.error(failed)) == ("FAILED", "LawBroken")
+    assert jobs.item() == item
+    again = jobs.run("Well")
+    assert (jobs.item()["status"], jobs.item()["execution"], jobs.item()["run"]) == ("FINISHED", again, RUN)
+
+
+def test_a_notification_that_could_not_be_sent_is_redriven_by_itself(jobs: Jobs) -> None:
+    arn = jobs.run("Untold")
+    item = jobs.item()
+    assert (jobs.status(arn), jobs.error(arn), item["status"]) == ("FAILED", "SNS.InternalErrorException", "FINISHED")
+    assert jobs.redrive(arn) == []
+    assert jobs.status(arn) == "SUCCEEDED"
+    assert jobs.item() == item
+
+
+def test_a_redriven_execution_keeps_duplicates_of_its_event_away(jobs: Jobs) -> None:
+    arn = jobs.interrupt("ABORTED")
+    jobs.states.redrive_execution(executionArn=arn)
+    assert jobs.last_state(jobs.run("Well")) == "AlreadyRunning"
+    assert jobs.item()["owner"] == arn
+    jobs.states.stop_execution(executionArn=arn)

@@ -9,7 +9,7 @@ import pytest
 from tests.state_machines.choices import VariableMissing, rule_of
 from tests.state_machines.edges import Edge, all_edges, all_states, handler_of
 from tests.state_machines.histories import taken, visits
-from tests.state_machines.mocks import UNFORESEEN, Return, Throw, mock_file, numbered
+from tests.state_machines.mocks import UNFORESEEN, Return, Throw, mock_file, numbered, together
 
 TASK: dict[str, Any] = {
     "Type": "Task",
@@ -126,8 +126,16 @@ def test_equal_answers_in_a_row_share_a_range() -> None:
 
 def test_a_task_that_a_case_does_not_answer_for_never_calls_anything() -> None:
     file = mock_file("machine", {"Case": {"Send": [Return({})]}}, ["Send", "Tell"])
-    assert file["StateMachines"]["machine"]["TestCases"]["Case"] == {"Send": "CaseSend", "Tell": UNFORESEEN}
+    assert file["StateMachines"]["machine"]["TestCases"]["Case"] == {"Send": "machine-Case-Send", "Tell": UNFORESEEN}
     assert file["MockedResponses"][UNFORESEEN]["0"]["Throw"]["Error"] == UNFORESEEN
+
+
+def test_machines_in_one_file_keep_their_answers_apart() -> None:
+    files = [mock_file(machine, {"Case": {"Send": [Return(machine)]}}, ["Send"]) for machine in ("one", "two")]
+    file = together(files)
+    for machine in ("one", "two"):
+        response = file["StateMachines"][machine]["TestCases"]["Case"]["Send"]
+        assert file["MockedResponses"][response] == {"0": {"Return": machine}}
 
 
 def test_an_answer_for_a_state_that_is_no_task_is_refused() -> None:

@@ -1,3 +1,5 @@
+"""The tests' rendering and Terraform's give the same definitions, from the same placeholders."""
+
 from __future__ import annotations
 
 import json
@@ -9,26 +11,39 @@ from pathlib import Path
 import pytest
 
 from millrace import terraform_core
+from tests.state_machines.cases import MACHINES
 from tests.state_machines.edges import all_edges
 from tests.state_machines.rendering import (
     KENDRA_INGESTION,
+    QUEUE_OPTION,
     REPOSITORY,
-    SUBSTITUTIONS,
     RenderingError,
+    kendra_ingestion,
     placeholders,
     quickened,
     render,
-    rendered,
+    replaced,
+    substitutions,
 )
 
-KENDRA_MODULE = REPOSITORY / "terraform" / "modules" / "kendra_ingestion"
 MACHINE_MODULE = REPOSITORY / "terraform" / "modules" / "state_machine"
+REPLACEMENTS = {"sfn": None, "sqs": QUEUE_OPTION}
 
 
-def test_every_placeholder_is_filled_and_the_concurrency_becomes_a_number() -> None:
-    definition = rendered()
-    assert placeholders(json.dumps(definition)) == set()
-    assert definition["States"]["ProcessBatches"]["MaxConcurrency"] == 1
+@pytest.mark.parametrize("option", MACHINES)
+def test_every_placeholder_is_filled(option: str) -> None:
+    assert placeholders(json.dumps(kendra_ingestion(option))) == set()
+
+
+def test_the_concurrency_becomes_a_number() -> None:
+    assert kendra_ingestion("sfn")["States"]["ProcessBatches"]["MaxConcurrency"] == 1
+
+
+def test_the_queue_option_is_the_same_machine_with_another_way_to_send() -> None:
+    base, queues = kendra_ingestion("sfn"), kendra_ingestion("sqs")
+    assert {name for name in base["States"] if base["States"][name] != queues["States"][name]} == {"ProcessBatches"}
+    assert {**base, "States": ()} == {**queues, "States": ()}
+    assert list(base["States"]) == list(queues["States"])
 
 
 def test_a_placeholder_without_a_value_is_an_error_that_names_it() -> None:
@@ -45,31 +60,42 @@ def test_an_escaped_placeholder_is_kept() -> None:
     assert render('{"Comment": "$${name}"}', {}) == '{"Comment": "${name}"}'
 
 
-def test_quickening_keeps_every_state_and_edge() -> None:
-    definition = rendered()
+def test_what_a_replaced_state_asks_for_is_not_asked_for(tmp_path: Path) -> None:
+    definition, other = tmp_path / "definition.json", tmp_path / "other.json"
+    definition.write_text('{"States": {"Send": {"Resource": "${old}"}, "Tell": {"Resource": "${topic}"}}}', "utf-8")
+    other.write_text('{"States": {"Send": {"Resource": "${new}"}}}', "utf-8")
+    assert placeholders(replaced(definition, other)) == {"new", "topic"}
+
+
+def test_a_replacement_of_a_state_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+    definition, other = tmp_path / "definition.json", tmp_path / "other.json"
+    definition.write_text('{"States": {"Send": {}}}', "utf-8")
+    other.write_text('{"States": {"Sent": {}}}', "utf-8")
+    with pytest.raises(RenderingError, match="Sent"):
+        replaced(definition, other)
+
+
+@pytest.mark.parametrize("option", MACHINES)
+def test_quickening_keeps_every_state_and_edge(option: str) -> None:
+    definition = kendra_ingestion(option)
     assert all_edges(quickened(definition)) == all_edges(definition)
 
 
-def test_the_definition_asks_for_what_the_terraform_module_gives() -> None:
-    given = substitutions_of(KENDRA_MODULE / "main.tf")
-    assert placeholders(KENDRA_INGESTION.read_text(encoding="utf-8")) == given
-
-
-def test_terraform_renders_the_same_definition(tmp_path: Path) -> None:
-    """The module's own expression, evaluated by Terraform with the tests' values."""
+@pytest.mark.parametrize("option", MACHINES)
+def test_terraform_renders_the_same_definition(option: str, tmp_path: Path) -> None:
+    """The module's own expressions, evaluated by Terraform with the tests' values."""
     try:
         command = terraform_core.command()
     except terraform_core.NoTerraform as error:
         pytest.skip(f"terraform: {error}")
-    (tmp_path / "main.tf").write_text(
-        "locals {\n"
-        f"  definition    = {json.dumps(str(KENDRA_INGESTION))}\n"
-        f"  substitutions = {json.dumps(SUBSTITUTIONS)}\n"
-        f"{rendering_expression()}\n"
-        "}\n"
-        'output "definition" {\n  value = jsonencode(jsondecode(local.rendered))\n}\n',
-        encoding="utf-8",
-    )
+    replacements = REPLACEMENTS[option]
+    values = {
+        "definition": str(KENDRA_INGESTION),
+        "replacements": None if replacements is None else str(replacements),
+        "substitutions": substitutions(option),
+    }
+    (tmp_path / "main.tf").write_text(rendering_configuration(), encoding="utf-8")
+    (tmp_path / "terraform.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
     for arguments in (["init", "-input=false"], ["apply", "-input=false", "-auto-approve", "-no-color"]):
         done = subprocess.run(
             [*command, f"-chdir={tmp_path}", *arguments],
@@ -81,23 +107,24 @@ def test_terraform_renders_the_same_definition(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     state = json.loads((tmp_path / "terraform.tfstate").read_text(encoding="utf-8"))
-    assert json.loads(state["outputs"]["definition"]["value"]) == rendered()
+    assert json.loads(state["outputs"]["definition"]["value"]) == kendra_ingestion(option)
 
 
-def rendering_expression() -> str:
-    """The `rendered` local of the state_machine module, reading locals where the module reads variables."""
+def rendering_configuration() -> str:
+    """What the state_machine module does to its files, and nothing that needs a provider."""
     text = (MACHINE_MODULE / "main.tf").read_text(encoding="utf-8")
-    found = re.search(r"^  rendered = replace\(.*?^  \)$", text, re.MULTILINE | re.DOTALL)
-    assert found, "terraform/modules/state_machine/main.tf no longer has the local `rendered` as this test knows it"
-    return found[0].replace("var.", "local.")
-
-
-def substitutions_of(module: Path) -> set[str]:
-    """The names that the module's `substitutions` hold: those of its functions and those that it lists."""
-    text = module.read_text(encoding="utf-8")
-    functions = re.search(r"^  functions = \{\n(.*?)^  \}$", text, re.MULTILINE | re.DOTALL)
-    listed = re.search(r"^  substitutions = merge\(.*?^    \{\n(.*?)^    \},$", text, re.MULTILINE | re.DOTALL)
-    assert functions, f"{module} no longer lists its functions as this test knows it"
-    assert listed, f"{module} no longer lists its substitutions as this test knows it"
-    names = re.findall(r"^    (\w+) = \{$", functions[1], re.MULTILINE)
-    return {f"{name}_arn" for name in names} | set(re.findall(r"^      (\w+) +=", listed[1], re.MULTILINE))
+    rendering = re.search(r"^locals \{\n.*?\n(  files .*?)^\}$", text, re.MULTILINE | re.DOTALL)
+    definition = re.search(r"^  definition +(= .*?)$", text, re.MULTILINE)
+    assert rendering, f"{MACHINE_MODULE}/main.tf no longer renders in its first locals, from `files` on"
+    assert definition, f"{MACHINE_MODULE}/main.tf no longer gives the machine its definition in one line"
+    return f"""
+variable "definition" {{ type = string }}
+variable "replacements" {{ type = string }}
+variable "substitutions" {{ type = map(string) }}
+locals {{
+{rendering[1]}
+}}
+output "definition" {{
+  value {definition[1]}
+}}
+"""

@@ -13,21 +13,23 @@ from typing import Any
 import pytest
 
 from tests.state_machines import step_functions_local
-from tests.state_machines.cases import CASES, MACHINE, Case, retry_cases
+from tests.state_machines.cases import CASES, MACHINES, RETRY_CASES, Case, named
 from tests.state_machines.promises import check, check_retries, edges_not_taken, unforeseen_calls
-from tests.state_machines.rendering import rendered
 from tests.state_machines.running import Run, run_cases
 
 pytestmark = pytest.mark.network
 
+Runs = dict[str, dict[str, Run]]
+Definitions = dict[str, dict[str, Any]]
+
 
 @pytest.fixture(scope="session")
 def local_runs(
-    definition: dict[str, Any],
-    cases: list[Case],
+    definitions: Definitions,
+    cases: dict[str, list[Case]],
     mocks: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Run]:
+) -> Runs:
     image = step_functions_local.image()
     try:
         step_functions_local.find_image(image)
@@ -38,24 +40,29 @@ def local_runs(
     mock_file: Path = tmp_path_factory.mktemp("step-functions-local") / "mocks.json"
     mock_file.write_text(json.dumps(mocks), encoding="utf-8")
     with step_functions_local.started(image, mock_file) as client:
-        return run_cases(client, MACHINE, definition, cases)
+        return {
+            option: run_cases(client, machine, definitions[option], cases[option])
+            for option, machine in MACHINES.items()
+        }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.promise)
-def test_the_execution_goes_the_way_of_its_case(case: Case, local_runs: dict[str, Run]) -> None:
-    check(case, local_runs[case.name])
+@pytest.mark.parametrize(("option", "case"), CASES, ids=named)
+def test_the_execution_goes_the_way_of_its_case(option: str, case: Case, local_runs: Runs) -> None:
+    check(case, local_runs[option][case.name])
 
 
-@pytest.mark.parametrize("case", list(retry_cases(rendered())), ids=lambda case: case.promise)
+@pytest.mark.parametrize(("option", "case"), RETRY_CASES, ids=named)
 def test_a_task_is_retried_as_its_retrier_says(
-    case: Case, local_runs: dict[str, Run], definition: dict[str, Any]
+    option: str, case: Case, local_runs: Runs, definitions: Definitions
 ) -> None:
-    check_retries(case, local_runs[case.name], definition)
+    check_retries(case, local_runs[option][case.name], definitions[option])
 
 
-def test_the_cases_together_take_every_edge(local_runs: dict[str, Run], definition: dict[str, Any]) -> None:
-    assert edges_not_taken(local_runs.values(), definition) == []
+@pytest.mark.parametrize("option", MACHINES)
+def test_the_cases_together_take_every_edge(option: str, local_runs: Runs, definitions: Definitions) -> None:
+    assert edges_not_taken(local_runs[option].values(), definitions[option]) == []
 
 
-def test_no_case_calls_what_it_does_not_foresee(local_runs: dict[str, Run]) -> None:
-    assert unforeseen_calls(local_runs) == []
+@pytest.mark.parametrize("option", MACHINES)
+def test_no_case_calls_what_it_does_not_foresee(option: str, local_runs: Runs) -> None:
+    assert unforeseen_calls(local_runs[option]) == []
