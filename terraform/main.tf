@@ -12,13 +12,14 @@ locals {
     { for role, bucket in data.aws_s3_bucket.existing : role => { name = bucket.bucket, arn = bucket.arn } },
   )
 
-  # What expires, by role: keys under a prefix, after days. Redrive can take an execution up again for 14 days,
-  # and reads what it wrote under _work/, so that lives longer.
-  expiry_days = {
+  # What expires, by the bucket's role. Redrive can take an execution up again for 14 days, and reads what it wrote under
+  # _work/, so that lives longer. Parts of a report lie beside reports, which stay.
+  expiry = {
     ingestion = {}
     reports = {
-      "_archive/" = var.archive_expiry_days
-      "_work/"    = 30
+      archive = { prefix = "_archive/", days = var.archive_expiry_days }
+      work    = { prefix = "_work/", days = 30 }
+      parts   = { tag = { key = "millrace", value = "part" }, days = 30 }
     }
   }
 
@@ -34,7 +35,7 @@ module "bucket" {
 
   name          = each.value
   eventbridge   = each.key == "ingestion"
-  expiry_days   = local.expiry_days[each.key]
+  expiry        = local.expiry[each.key]
   kms_key_arn   = var.kms_key_arn
   force_destroy = var.force_destroy
 }
@@ -80,29 +81,16 @@ resource "aws_sns_topic" "notifications" {
   kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
 }
 
-data "aws_iam_policy_document" "notifications" {
-  statement {
-    sid       = "DenyWithoutTls"
-    effect    = "Deny"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.notifications.arn]
+module "tls_only" {
+  source = "./modules/tls_only"
 
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
+  actions   = ["sns:Publish"]
+  resources = [aws_sns_topic.notifications.arn]
 }
 
 resource "aws_sns_topic_policy" "notifications" {
   arn    = aws_sns_topic.notifications.arn
-  policy = data.aws_iam_policy_document.notifications.json
+  policy = module.tls_only.json
 }
 
 resource "aws_sns_topic_subscription" "email" {
@@ -120,12 +108,22 @@ module "kendra_ingestion" {
   ingestion_bucket              = local.buckets["ingestion"]
   reports_bucket                = local.buckets["reports"]
   notifications_topic_arn       = aws_sns_topic.notifications.arn
-  kendra_index_id               = var.kendra_index_id
-  kendra_requests_per_second    = var.kendra_requests_per_second
+  deploy_option                 = var.deploy_option
   max_concurrency               = var.max_concurrency
+  put_concurrency               = var.put_concurrency
+  delete_concurrency            = var.delete_concurrency
+  sink_requests_per_second      = var.sink_requests_per_second
   verification_deadline_seconds = var.verification_deadline_seconds
   package                       = local.package.kendra_ingestion
   layers                        = [aws_lambda_layer_version.dependencies.arn]
   log_retention_days            = var.log_retention_days
   kms_key_arn                   = var.kms_key_arn
+
+  sink = {
+    name              = var.sink
+    kendra_index_id   = var.kendra_index_id
+    knowledge_base_id = var.knowledge_base_id
+    data_source_id    = var.data_source_id
+    attribute_types   = var.attribute_types
+  }
 }

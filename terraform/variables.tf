@@ -1,5 +1,5 @@
 variable "aws_region" {
-  description = "Region that everything is deployed to, for example eu-west-1. The Kendra index must be there too."
+  description = "Region that everything is deployed to, for example eu-west-1. The Kendra index or the knowledge base must be there too."
   type        = string
 
   validation {
@@ -52,7 +52,7 @@ variable "reports_bucket" {
 }
 
 variable "create_reports_bucket" {
-  description = "True creates the reports bucket. False uses one that exists: expiring _archive/ and _work/ is then its owner's task, since a lifecycle configuration set here would replace the owner's."
+  description = "True creates the reports bucket. False uses one that exists: expiring _archive/, _work/ and what is tagged millrace=part is then its owner's task, since a lifecycle configuration set here would replace the owner's."
   type        = bool
   default     = true
 }
@@ -63,29 +63,76 @@ variable "force_destroy" {
   default     = false
 }
 
-variable "kendra_index_id" {
-  description = "Id of the existing Kendra index that documents go to: the 36 characters at the end of its ARN."
+variable "sink" {
+  description = "Where documents go. \"kendra\": the index of kendra_index_id. \"bedrock\": the knowledge base of knowledge_base_id, through its custom data source of data_source_id."
   type        = string
+  default     = "kendra"
 
   validation {
-    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9-]{35}$", var.kendra_index_id))
+    condition     = contains(["kendra", "bedrock"], var.sink)
+    error_message = "sink must be \"kendra\" or \"bedrock\"."
+  }
+}
+
+variable "kendra_index_id" {
+  description = "For sink \"kendra\": id of the existing Kendra index that documents go to, the 36 characters at the end of its ARN."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kendra_index_id == null || can(regex("^[a-zA-Z0-9][a-zA-Z0-9-]{35}$", var.kendra_index_id))
     error_message = "kendra_index_id must be the index's id (36 letters, digits and dashes), not its name or ARN: aws kendra list-indices shows it."
   }
 }
 
+variable "knowledge_base_id" {
+  description = "For sink \"bedrock\": id of the existing knowledge base that documents go to. Its own role must be allowed to read batches/ in the ingestion bucket: documents without metadata go by their place in S3."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.knowledge_base_id == null || can(regex("^[0-9a-zA-Z]{10}$", var.knowledge_base_id))
+    error_message = "knowledge_base_id must be the knowledge base's id (10 letters and digits), not its name or ARN: aws bedrock-agent list-knowledge-bases shows it."
+  }
+}
+
+variable "data_source_id" {
+  description = "For sink \"bedrock\": id of the knowledge base's data source that documents go through; its type must be CUSTOM."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.data_source_id == null || can(regex("^[0-9a-zA-Z]{10}$", var.data_source_id))
+    error_message = "data_source_id must be the data source's id (10 letters and digits), not its name: aws bedrock-agent list-data-sources --knowledge-base-id <id> shows it."
+  }
+}
+
+variable "attribute_types" {
+  description = "For sink \"bedrock\": the attributes that documents may carry, and the type of each: STRING_VALUE, STRING_LIST_VALUE, LONG_VALUE or DATE_VALUE, as Kendra's index has them. A document with another attribute or type is a failure. Empty takes any attribute."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for type in values(var.attribute_types) : contains(["STRING_VALUE", "STRING_LIST_VALUE", "LONG_VALUE", "DATE_VALUE"], type)
+    ])
+    error_message = "Each type in attribute_types must be STRING_VALUE, STRING_LIST_VALUE, LONG_VALUE or DATE_VALUE."
+  }
+}
+
 variable "deploy_option" {
-  description = "How the pipeline is driven. \"sfn\": one Step Functions state machine."
+  description = "What brings the planned documents to the sink. \"sfn\": a Map in the state machine, over chunks of many requests. \"sqs\": FIFO queues, one request a message, and workers at the queues. All before and after is the same."
   type        = string
   default     = "sfn"
 
   validation {
-    condition     = contains(["sfn"], var.deploy_option)
-    error_message = "deploy_option must be \"sfn\", the only option so far."
+    condition     = contains(["sfn", "sqs"], var.deploy_option)
+    error_message = "deploy_option must be \"sfn\" or \"sqs\"."
   }
 }
 
 variable "max_concurrency" {
-  description = "How many chunks of documents are sent to the index at once. They share kendra_requests_per_second: more of them hide latency, they do not raise the rate."
+  description = "For deploy_option \"sfn\": how many chunks of documents are sent at once. They share sink_requests_per_second: more of them hide latency, they do not raise the rate."
   type        = number
   default     = 2
 
@@ -95,19 +142,41 @@ variable "max_concurrency" {
   }
 }
 
-variable "kendra_requests_per_second" {
-  description = "Batch requests a second that the whole pipeline sends to the index. Set it to your account's quota; when the index throttles nevertheless, the workers slow down by themselves."
+variable "put_concurrency" {
+  description = "For deploy_option \"sqs\": how many workers put documents at once, and how many message groups they get them in. They share sink_requests_per_second."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = contains([2, 3, 4], var.put_concurrency)
+    error_message = "put_concurrency must be 2, 3 or 4: Lambda limits no queue's function to one at once."
+  }
+}
+
+variable "delete_concurrency" {
+  description = "For deploy_option \"sqs\": how many workers delete documents at once, and how many message groups they get them in. They share sink_requests_per_second."
+  type        = number
+  default     = 4
+
+  validation {
+    condition     = contains([4, 5, 6, 7, 8], var.delete_concurrency)
+    error_message = "delete_concurrency must be 4, 5, 6, 7 or 8."
+  }
+}
+
+variable "sink_requests_per_second" {
+  description = "Requests a second that the whole pipeline sends to each of the sink's operations: putting, deleting, asking. Set it to your account's quota, which is 5 for Bedrock; when the sink throttles nevertheless, the workers slow down by themselves."
   type        = number
   default     = 5
 
   validation {
-    condition     = var.kendra_requests_per_second > 0 && var.kendra_requests_per_second <= 1000
-    error_message = "kendra_requests_per_second must be above 0 and at most 1000; fractions are allowed (0.5 is one request every two seconds)."
+    condition     = var.sink_requests_per_second > 0 && var.sink_requests_per_second <= 1000
+    error_message = "sink_requests_per_second must be above 0 and at most 1000; fractions are allowed (0.5 is one request every two seconds)."
   }
 }
 
 variable "verification_deadline_seconds" {
-  description = "How long, after sending, to ask the index about documents that it has not finished. Those still unanswered are then reported as unverified. 0 turns the asking off."
+  description = "How long, after sending, to ask the sink about documents that it has not finished. Those still unanswered are then reported as unverified. 0 turns the asking off."
   type        = number
   default     = 3600
 
@@ -137,7 +206,7 @@ variable "archive_expiry_days" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of a symmetric KMS key of this region that encrypts the buckets, table, queue, topic, logs, executions and function settings. Null uses S3-managed and AWS-managed keys. docs/decisions/customer-key.md says what the key's own policy must allow. A bucket that exists must use this key, or none of KMS."
+  description = "ARN of a symmetric KMS key of this region that encrypts the buckets, tables, queues, topic, logs, executions and function settings. Null uses S3-managed and AWS-managed keys. docs/decisions/customer-key.md says what the key's own policy must allow. A bucket that exists must use this key, or none of KMS."
   type        = string
   default     = null
 

@@ -34,13 +34,8 @@ run "protects_by_default" {
   }
 
   assert {
-    condition = alltrue([
-      one(data.aws_iam_policy_document.this.statement).effect == "Deny",
-      one(data.aws_iam_policy_document.this.statement).resources == toset([aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]),
-      one(one(data.aws_iam_policy_document.this.statement).condition).variable == "aws:SecureTransport",
-      one(one(data.aws_iam_policy_document.this.statement).condition).values == tolist(["false"]),
-    ])
-    error_message = "The policy does not refuse plain HTTP: ${jsonencode(data.aws_iam_policy_document.this.statement)}."
+    condition     = aws_s3_bucket_policy.this.policy == module.tls_only.json
+    error_message = "The policy does not refuse plain HTTP."
   }
 
   assert {
@@ -90,14 +85,21 @@ run "expires_what_it_is_told_to" {
   }
 
   variables {
-    expiry_days = { "_archive/" = 90, "_work/" = 30 }
+    expiry = {
+      archive = { prefix = "_archive/", days = 90 }
+      parts   = { tag = { key = "millrace", value = "part" }, days = 30 }
+    }
   }
 
   assert {
-    condition = tomap({
-      for rule in aws_s3_bucket_lifecycle_configuration.this.rule : one(rule.filter).prefix => one(rule.expiration).days
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.this.rule :
+      rule.id => "${jsonencode(one(rule.filter).prefix)} ${jsonencode(one(rule.filter).tag)} ${one(rule.expiration).days}"
       if rule.id != "tidy"
-    }) == tomap(var.expiry_days)
+      } == {
+      "expire archive" = "\"_archive/\" [] 90"
+      "expire parts"   = "null ${jsonencode([{ key = "millrace", value = "part" }])} 30"
+    }
     error_message = "The rules are ${jsonencode(aws_s3_bucket_lifecycle_configuration.this.rule)}."
   }
 
@@ -114,6 +116,32 @@ run "expires_what_it_is_told_to" {
       if rule.id == "tidy"
     ])
     error_message = "Old versions or broken uploads are kept for ever."
+  }
+}
+
+run "refuses_a_rule_that_would_expire_everything" {
+  command         = plan
+  expect_failures = [var.expiry]
+
+  module {
+    source = "./modules/bucket"
+  }
+
+  variables {
+    expiry = { all = { days = 30 } }
+  }
+}
+
+run "refuses_a_rule_of_a_prefix_and_a_tag" {
+  command         = plan
+  expect_failures = [var.expiry]
+
+  module {
+    source = "./modules/bucket"
+  }
+
+  variables {
+    expiry = { both = { prefix = "_work/", tag = { key = "millrace", value = "part" }, days = 30 } }
   }
 }
 

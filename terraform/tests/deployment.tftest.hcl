@@ -52,7 +52,7 @@ run "names_follow_the_prefix" {
   }
 }
 
-run "expires_archive_and_work_in_the_reports_bucket_alone" {
+run "expires_archive_work_and_parts_in_the_reports_bucket_alone" {
   command = plan
 
   variables {
@@ -60,8 +60,61 @@ run "expires_archive_and_work_in_the_reports_bucket_alone" {
   }
 
   assert {
-    condition     = local.expiry_days.reports == { "_archive/" = 45, "_work/" = 30 } && length(local.expiry_days.ingestion) == 0
-    error_message = "Expiry is ${jsonencode(local.expiry_days)}."
+    condition = local.expiry == {
+      ingestion = {}
+      reports = {
+        archive = { prefix = "_archive/", days = 45 }
+        work    = { prefix = "_work/", days = 30 }
+        parts   = { tag = { key = "millrace", value = "part" }, days = 30 }
+      }
+    }
+    error_message = "Expiry is ${jsonencode(local.expiry)}."
+  }
+}
+
+run "tells_what_is_deployed_by_default" {
+  command = plan
+
+  assert {
+    condition = (
+      output.deploy_option == "sfn"
+      && output.sink == "kendra"
+      && output.kendra_index_id == var.kendra_index_id
+      && output.ledger_table == "millrace-ledger"
+    )
+    error_message = "The outputs tell of ${output.deploy_option} and ${output.sink}."
+  }
+
+  assert {
+    condition     = output.knowledge_base_id == null && output.data_source_id == null && output.progress_table == null
+    error_message = "The outputs tell of what is not deployed."
+  }
+}
+
+run "tells_of_the_other_option_and_sink" {
+  command = plan
+
+  variables {
+    deploy_option     = "sqs"
+    sink              = "bedrock"
+    knowledge_base_id = "KBASE12345"
+    data_source_id    = "DSRCE12345"
+  }
+
+  assert {
+    condition = (
+      output.deploy_option == "sqs"
+      && output.sink == "bedrock"
+      && output.knowledge_base_id == "KBASE12345"
+      && output.data_source_id == "DSRCE12345"
+      && output.progress_table == "millrace-progress"
+    )
+    error_message = "The outputs tell of ${output.deploy_option} and ${output.sink}."
+  }
+
+  assert {
+    condition     = output.kendra_index_id == null
+    error_message = "The outputs name an index that nothing is sent to."
   }
 }
 
@@ -166,10 +219,7 @@ run "refuses_requests_without_tls_at_the_topic" {
   command = apply
 
   assert {
-    condition = alltrue([
-      for statement in data.aws_iam_policy_document.notifications.statement :
-      statement.effect == "Deny" && one(statement.condition).variable == "aws:SecureTransport"
-    ])
-    error_message = "The topic's policy is ${jsonencode(data.aws_iam_policy_document.notifications.statement)}."
+    condition     = aws_sns_topic_policy.notifications.policy == module.tls_only.json
+    error_message = "The topic's policy is ${aws_sns_topic_policy.notifications.policy}."
   }
 }

@@ -7,9 +7,12 @@ variables {
   ingestion_bucket              = { name = "example-ingestion", arn = "arn:aws:s3:::example-ingestion" }
   reports_bucket                = { name = "example-reports", arn = "arn:aws:s3:::example-reports" }
   notifications_topic_arn       = "arn:aws:sns:eu-west-1:123456789012:example-notifications"
-  kendra_index_id               = "12345678-1234-1234-1234-123456789012"
-  kendra_requests_per_second    = 5
+  sink                          = { name = "kendra", kendra_index_id = "12345678-1234-1234-1234-123456789012" }
+  sink_requests_per_second      = 5
+  deploy_option                 = "sfn"
   max_concurrency               = 2
+  put_concurrency               = 3
+  delete_concurrency            = 5
   verification_deadline_seconds = 600
   package                       = "tests/package/kendra_ingestion.zip"
   layers                        = ["arn:aws:lambda:eu-west-1:123456789012:layer:example-dependencies:1"]
@@ -74,7 +77,7 @@ run "hands_bucket_key_and_sequencer_to_the_machine" {
   }
 
   assert {
-    condition     = one(aws_cloudwatch_event_target.manifest_created.dead_letter_config).arn == aws_sqs_queue.dead_letters.arn
+    condition     = one(aws_cloudwatch_event_target.manifest_created.dead_letter_config).arn == module.dead_letters.arn
     error_message = "An undeliverable event is lost."
   }
 }
@@ -99,7 +102,7 @@ run "names_the_functions_for_what_they_do" {
   }
 }
 
-run "keeps_locks_in_a_table_that_survives_mistakes" {
+run "keeps_locks_and_the_ledger" {
   command = plan
 
   module {
@@ -107,36 +110,129 @@ run "keeps_locks_in_a_table_that_survives_mistakes" {
   }
 
   assert {
-    condition = (
-      aws_dynamodb_table.jobs.name == "example-jobs"
-      && aws_dynamodb_table.jobs.hash_key == "jobId"
-      && aws_dynamodb_table.jobs.billing_mode == "PAY_PER_REQUEST"
-      && one(aws_dynamodb_table.jobs.ttl).attribute_name == "expiresAt"
-      && one(aws_dynamodb_table.jobs.point_in_time_recovery).enabled
-      && one(aws_dynamodb_table.jobs.server_side_encryption).enabled
-    )
-    error_message = "The table is not keyed by jobId, expiring, recoverable and encrypted."
+    condition     = { for name, table in module.table : name => table.name } == { jobs = "example-jobs", ledger = "example-ledger" }
+    error_message = "The tables are ${jsonencode({ for name, table in module.table : name => table.name })}."
+  }
+
+  assert {
+    condition     = local.tables.jobs == { hash_key = "jobId", ttl_attribute = "expiresAt" } && local.tables.ledger == { hash_key = "id" }
+    error_message = "The tables are ${jsonencode(local.tables)}."
+  }
+
+  assert {
+    condition     = output.progress_table == null
+    error_message = "There is a table of messages that nobody sends."
   }
 }
 
-run "keeps_dead_letters_encrypted_for_the_rule_alone" {
-  command = apply
+run "keeps_undeliverable_events" {
+  command = plan
 
   module {
     source = "./modules/kendra_ingestion"
   }
 
   assert {
-    condition     = aws_sqs_queue.dead_letters.name == "example-kendra-ingestion-dead-letters" && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
-    error_message = "The queue is not encrypted with SQS-managed keys."
+    condition     = module.dead_letters.name == "example-kendra-ingestion-dead-letters"
+    error_message = "The queue is ${module.dead_letters.name}."
+  }
+}
+
+run "has_no_queue_where_the_machine_sends" {
+  command = plan
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  assert {
+    condition     = length(module.queue) == 0 && length(module.dead_queue) == 0 && length(aws_lambda_event_source_mapping.this) == 0
+    error_message = "There are queues: ${join(", ", keys(module.queue))}."
+  }
+}
+
+run "replaces_one_function_by_those_at_the_queues" {
+  command = plan
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    deploy_option = "sqs"
+  }
+
+  assert {
+    condition = output.functions == {
+      load_manifest      = "example-load-manifest"
+      list_batches       = "example-list-batches"
+      producer           = "example-producer"
+      put_worker         = "example-put-worker"
+      del_worker         = "example-del-worker"
+      dead_letter_worker = "example-dead-letter-worker"
+      verify             = "example-verify"
+      aggregate_failures = "example-aggregate-failures"
+      archive_manifest   = "example-archive-manifest"
+    }
+    error_message = "The functions are ${jsonencode(output.functions)}."
+  }
+
+  assert {
+    condition     = output.progress_table == "example-progress" && local.tables.progress.hash_key == "job" && local.tables.progress.range_key == "part"
+    error_message = "Messages are counted in ${output.progress_table}."
+  }
+}
+
+run "has_a_queue_an_action_and_one_for_its_dead_letters" {
+  command = plan
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    deploy_option = "sqs"
   }
 
   assert {
     condition = (
-      one(data.aws_iam_policy_document.dead_letters.statement).actions == toset(["sqs:SendMessage"])
-      && one(one(data.aws_iam_policy_document.dead_letters.statement).condition).values == tolist([aws_cloudwatch_event_rule.manifest_created.arn])
+      { for action, queue in module.queue : action => queue.name } == { put = "example-kendra-put.fifo", delete = "example-kendra-del.fifo" }
+      && { for action, queue in module.dead_queue : action => queue.name } == { put = "example-kendra-put-dead.fifo", delete = "example-kendra-del-dead.fifo" }
     )
-    error_message = "Others than the rule may send: ${jsonencode(data.aws_iam_policy_document.dead_letters.statement)}."
+    error_message = "The queues are ${jsonencode(concat(values(module.queue)[*].name, values(module.dead_queue)[*].name))}."
+  }
+}
+
+run "reads_each_queue_with_as_many_workers_as_it_is_told" {
+  command = plan
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    deploy_option = "sqs"
+  }
+
+  assert {
+    condition = {
+      for name, mapping in aws_lambda_event_source_mapping.this :
+      name => [mapping.function_name, one(mapping.scaling_config).maximum_concurrency]
+      } == {
+      put_worker  = ["example-put-worker", 3]
+      del_worker  = ["example-del-worker", 5]
+      dead_put    = ["example-dead-letter-worker", 2]
+      dead_delete = ["example-dead-letter-worker", 2]
+    }
+    error_message = "The queues are read by ${jsonencode(aws_lambda_event_source_mapping.this)}."
+  }
+
+  assert {
+    condition = alltrue([
+      for mapping in aws_lambda_event_source_mapping.this :
+      mapping.batch_size == 10 && mapping.function_response_types == toset(["ReportBatchItemFailures"])
+    ])
+    error_message = "One bad message would bring back its whole batch."
   }
 }
 
@@ -148,13 +244,13 @@ run "lets_kendra_read_documents_for_this_index_alone" {
   }
 
   assert {
-    condition     = one(data.aws_iam_policy_document.kendra_reader.statement).resources == toset(["arn:aws:s3:::example-ingestion/*/batches/*"])
-    error_message = "Kendra may read ${jsonencode(data.aws_iam_policy_document.kendra_reader.statement)}."
+    condition     = one(data.aws_iam_policy_document.kendra_reader[0].statement).resources == toset(["arn:aws:s3:::example-ingestion/*/batches/*"])
+    error_message = "Kendra may read ${jsonencode(data.aws_iam_policy_document.kendra_reader[0].statement)}."
   }
 
   assert {
     condition = {
-      for condition in one(data.aws_iam_policy_document.kendra_trust.statement).condition : condition.variable => condition.values
+      for condition in one(data.aws_iam_policy_document.kendra_trust[0].statement).condition : condition.variable => condition.values
       } == {
       "aws:SourceAccount" = tolist(["123456789012"])
       "aws:SourceArn" = tolist([
@@ -162,11 +258,11 @@ run "lets_kendra_read_documents_for_this_index_alone" {
         "arn:aws:kendra:eu-west-1:123456789012:index/12345678-1234-1234-1234-123456789012/*",
       ])
     }
-    error_message = "Kendra is trusted on ${jsonencode(data.aws_iam_policy_document.kendra_trust.statement)}."
+    error_message = "Kendra is trusted on ${jsonencode(data.aws_iam_policy_document.kendra_trust[0].statement)}."
   }
 }
 
-run "encrypts_everything_with_the_key_that_is_given" {
+run "lets_kendra_decrypt_what_the_key_encrypts" {
   command = plan
 
   module {
@@ -178,20 +274,66 @@ run "encrypts_everything_with_the_key_that_is_given" {
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.jobs.server_side_encryption).kms_key_arn == var.kms_key_arn
-    error_message = "The table does not use the key."
-  }
-
-  assert {
-    condition     = aws_sqs_queue.dead_letters.kms_master_key_id == var.kms_key_arn
-    error_message = "The queue does not use the key."
-  }
-
-  assert {
     condition = anytrue([
-      for statement in data.aws_iam_policy_document.kendra_reader.statement :
+      for statement in data.aws_iam_policy_document.kendra_reader[0].statement :
       statement.actions == toset(["kms:Decrypt"]) && statement.resources == toset([var.kms_key_arn])
     ])
     error_message = "Kendra may not decrypt the documents."
+  }
+}
+
+run "has_no_role_for_kendra_with_another_sink" {
+  command = plan
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    sink = { name = "bedrock", knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345" }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.kendra_reader) == 0
+    error_message = "Kendra may read documents that are not for it."
+  }
+}
+
+run "refuses_kendra_without_an_index" {
+  command         = plan
+  expect_failures = [var.sink]
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    sink = { name = "kendra", knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345" }
+  }
+}
+
+run "refuses_bedrock_without_a_knowledge_base" {
+  command         = plan
+  expect_failures = [var.sink]
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    sink = { name = "bedrock", data_source_id = "DSRCE12345" }
+  }
+}
+
+run "refuses_bedrock_without_a_data_source" {
+  command         = plan
+  expect_failures = [var.sink]
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    sink = { name = "bedrock", knowledge_base_id = "KBASE12345" }
   }
 }

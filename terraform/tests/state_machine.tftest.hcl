@@ -111,3 +111,79 @@ run "refuses_a_substitution_without_a_placeholder" {
     }
   }
 }
+
+run "refuses_a_placeholder_that_nothing_fills" {
+  command         = plan
+  expect_failures = [aws_sfn_state_machine.this]
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    substitutions = { max_concurrency = 3 }
+  }
+}
+
+run "puts_replacements_in_place_of_states_of_the_same_name" {
+  command = plan
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    replacements = "tests/definitions/replacements.json"
+    substitutions = {
+      other_arn = "arn:aws:lambda:eu-west-1:123456789012:function:other"
+    }
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Process.Resource == var.substitutions.other_arn
+    error_message = "The state was not replaced: ${aws_sfn_state_machine.this.definition}"
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sfn_state_machine.this.definition).StartAt == "Process"
+      && jsondecode(aws_sfn_state_machine.this.definition).Comment != jsondecode(file("tests/definitions/replacements.json")).Comment
+    )
+    error_message = "More than states was replaced: ${aws_sfn_state_machine.this.definition}"
+  }
+}
+
+run "refuses_a_substitution_that_only_a_replaced_state_names" {
+  command         = plan
+  expect_failures = [aws_sfn_state_machine.this]
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    replacements = "tests/definitions/replacements.json"
+    substitutions = {
+      work_arn  = "arn:aws:lambda:eu-west-1:123456789012:function:work"
+      other_arn = "arn:aws:lambda:eu-west-1:123456789012:function:other"
+    }
+  }
+}
+
+run "refuses_a_replacement_of_a_state_that_is_not_there" {
+  command         = plan
+  expect_failures = [aws_sfn_state_machine.this]
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    replacements = "tests/definitions/homeless.json"
+    substitutions = {
+      work_arn        = "arn:aws:lambda:eu-west-1:123456789012:function:work"
+      max_concurrency = 3
+      other_arn       = "arn:aws:lambda:eu-west-1:123456789012:function:other"
+    }
+  }
+}

@@ -16,7 +16,9 @@ run "takes_the_bounds" {
   variables {
     name_prefix                   = "a"
     max_concurrency               = 4
-    kendra_requests_per_second    = 0.5
+    put_concurrency               = 4
+    delete_concurrency            = 8
+    sink_requests_per_second      = 0.5
     verification_deadline_seconds = 0
     archive_expiry_days           = 30
     log_retention_days            = 3653
@@ -29,8 +31,16 @@ run "takes_the_other_bounds" {
   variables {
     aws_region                    = "us-gov-west-1"
     name_prefix                   = "a23456789-123456789-1234567890"
+    deploy_option                 = "sqs"
+    sink                          = "bedrock"
+    kendra_index_id               = null
+    knowledge_base_id             = "KBASE12345"
+    data_source_id                = "dsrc12345z"
+    attribute_types               = { team = "STRING_VALUE", tags = "STRING_LIST_VALUE", level = "LONG_VALUE", joined = "DATE_VALUE" }
     max_concurrency               = 1
-    kendra_requests_per_second    = 1000
+    put_concurrency               = 2
+    delete_concurrency            = 4
+    sink_requests_per_second      = 1000
     verification_deadline_seconds = 86400
     archive_expiry_days           = 90
     log_retention_days            = 1
@@ -108,7 +118,79 @@ run "refuses_a_deploy_option_that_is_not_there" {
   expect_failures = [var.deploy_option]
 
   variables {
-    deploy_option = "sqs"
+    deploy_option = "sns"
+  }
+}
+
+run "refuses_a_sink_that_is_not_there" {
+  command         = plan
+  expect_failures = [var.sink]
+
+  variables {
+    sink = "opensearch"
+  }
+}
+
+run "refuses_a_knowledge_base_by_arn" {
+  command         = plan
+  expect_failures = [var.knowledge_base_id]
+
+  variables {
+    knowledge_base_id = "arn:aws:bedrock:eu-west-1:123456789012:knowledge-base/KBASE12345"
+  }
+}
+
+run "refuses_a_data_source_by_name" {
+  command         = plan
+  expect_failures = [var.data_source_id]
+
+  variables {
+    data_source_id = "phone-book"
+  }
+}
+
+run "refuses_an_attribute_type_that_kendra_does_not_have" {
+  command         = plan
+  expect_failures = [var.attribute_types]
+
+  variables {
+    attribute_types = { team = "STRING_VALUE", level = "NUMBER" }
+  }
+}
+
+run "refuses_one_put_worker" {
+  command         = plan
+  expect_failures = [var.put_concurrency]
+
+  variables {
+    put_concurrency = 1
+  }
+}
+
+run "refuses_five_put_workers" {
+  command         = plan
+  expect_failures = [var.put_concurrency]
+
+  variables {
+    put_concurrency = 5
+  }
+}
+
+run "refuses_three_delete_workers" {
+  command         = plan
+  expect_failures = [var.delete_concurrency]
+
+  variables {
+    delete_concurrency = 3
+  }
+}
+
+run "refuses_nine_delete_workers" {
+  command         = plan
+  expect_failures = [var.delete_concurrency]
+
+  variables {
+    delete_concurrency = 9
   }
 }
 
@@ -141,10 +223,10 @@ run "refuses_concurrency_in_fractions" {
 
 run "refuses_a_rate_of_nothing" {
   command         = plan
-  expect_failures = [var.kendra_requests_per_second]
+  expect_failures = [var.sink_requests_per_second]
 
   variables {
-    kendra_requests_per_second = 0
+    sink_requests_per_second = 0
   }
 }
 

@@ -3,17 +3,65 @@ from __future__ import annotations
 import pytest
 
 from tests.terraform import mocked
-from tests.terraform.mocked import KEY, Deployment
+from tests.terraform.mocked import DATA_SOURCE, KEY, KNOWLEDGE_BASE, Deployment
+
+BEDROCK = {
+    "sink": "bedrock",
+    "kendra_index_id": None,
+    "knowledge_base_id": KNOWLEDGE_BASE,
+    "data_source_id": DATA_SOURCE,
+    "attribute_types": {"team": "STRING_VALUE"},
+}
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The configuration with its defaults."""
+    """The configuration with its defaults: Kendra, and a Map over the chunks."""
     return mocked.apply(mocked.copy(tmp_path_factory.mktemp("deployment")))
 
 
 @pytest.fixture(scope="session")
+def queued(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Kendra, and queues with three workers that put and five that delete."""
+    root = mocked.copy(tmp_path_factory.mktemp("queued"))
+    return mocked.apply(root, deploy_option="sqs", put_concurrency=3, delete_concurrency=5)
+
+
+@pytest.fixture(scope="session")
+def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A knowledge base, and a Map over the chunks."""
+    return mocked.apply(mocked.copy(tmp_path_factory.mktemp("bedrock")), **BEDROCK)
+
+
+@pytest.fixture(scope="session")
+def queued_bedrock(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A knowledge base, and queues."""
+    return mocked.apply(mocked.copy(tmp_path_factory.mktemp("queued-bedrock")), deploy_option="sqs", **BEDROCK)
+
+
+@pytest.fixture(scope="session", params=["deployment", "queued", "bedrock", "queued_bedrock"])
+def any_deployment(request: pytest.FixtureRequest) -> Deployment:
+    """Each of both options with each of both sinks."""
+    found: Deployment = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
 def deployment_with_key(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The configuration with a key of the customer's, three chunks at once and logs for a week."""
+    """The defaults with a key of the customer's, three chunks at once and logs for a week."""
     root = mocked.copy(tmp_path_factory.mktemp("deployment-with-key"))
     return mocked.apply(root, kms_key_arn=KEY, max_concurrency=3, log_retention_days=7)
+
+
+@pytest.fixture(scope="session")
+def queued_with_key(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Queues with a key of the customer's and logs for a week."""
+    root = mocked.copy(tmp_path_factory.mktemp("queued-with-key"))
+    return mocked.apply(root, deploy_option="sqs", kms_key_arn=KEY, log_retention_days=7)
+
+
+@pytest.fixture(params=["deployment_with_key", "queued_with_key"])
+def any_deployment_with_key(request: pytest.FixtureRequest) -> Deployment:
+    """Each of both options with a key of the customer's."""
+    found: Deployment = request.getfixturevalue(request.param)
+    return found

@@ -21,6 +21,8 @@ CONFIGURATION = REPOSITORY / "terraform"
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 INDEX = "12345678-1234-1234-1234-123456789012"
+KNOWLEDGE_BASE = "KBASE12345"
+DATA_SOURCE = "DSRCE12345"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VARIABLES: Mapping[str, Any] = {
     "aws_region": REGION,
@@ -30,6 +32,9 @@ VARIABLES: Mapping[str, Any] = {
     "package_dir": "tests/package",
     "notification_email": "search-team@example.com",
 }
+REFERRING = frozenset({"aws_cloudwatch_event_target", "aws_sns_topic_policy"})
+"""Types whose `arn` is that of the resource which they are about."""
+
 TEST = """
 mock_provider "aws" {{
   mock_data "aws_caller_identity" {{
@@ -71,7 +76,16 @@ class Statement:
 
 @dataclass(frozen=True)
 class Deployment:
+    variables: Mapping[str, Any]
     resources: tuple[Resource, ...]
+
+    @property
+    def option(self) -> str:
+        return str(self.variables.get("deploy_option", "sfn"))
+
+    @property
+    def sink(self) -> str:
+        return str(self.variables.get("sink", "kendra"))
 
     def all(self, kind: str) -> list[Resource]:
         return [resource for resource in self.resources if resource.type == kind]
@@ -99,17 +113,23 @@ class Deployment:
         policy = self.one("aws_iam_role_policy", role=self.one("aws_iam_role", name=role).values["id"])
         return self.statements(policy.values["policy"])
 
-    def owner(self, arn: str) -> str:
-        """The type and name of the resource that a word or an ARN in a policy means."""
-        for resource in self.resources:
-            if resource.values.get("arn") == arn:
-                return f"{resource.type} {_name(resource)}"
-        raise AssertionError(f"{arn} is no resource's ARN")
+    def name(self, resource: str) -> str:
+        """The name of the resource that a word in a policy means; an ARN that the configuration wrote itself stays."""
+        word, slash, rest = resource.partition("/")
+        owners = [each for each in self.resources if each.type not in REFERRING]
+        found = [_name(each) for each in owners if each.values.get("arn") == word]
+        assert len(found) <= 1, f"{resource} is the ARN of {found}"
+        return (found or [word])[0] + slash + rest
 
     def definition(self) -> dict[str, Any]:
         """The rendered definition of the state machine."""
         definition: dict[str, Any] = json.loads(self.all("aws_sfn_state_machine")[0].values["definition"])
         return definition
+
+
+def arn(service: str, resource: str) -> str:
+    """An ARN of the deployment's account and region."""
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
 
 
 def copy(folder: Path) -> Path:
@@ -126,7 +146,7 @@ def apply(root: Path, **variables: Any) -> Deployment:
     states = [message["test_state"] for message in messages if message["type"] == "test_state"]
     assert len(states) == 1, errors(messages)
     assert not errors(messages)
-    return Deployment(tuple(_resources(states[0]["root_module"])))
+    return Deployment({**VARIABLES, **variables}, tuple(_resources(states[0]["root_module"])))
 
 
 def refuse(root: Path, **variables: Any) -> list[str]:

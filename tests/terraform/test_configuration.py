@@ -6,7 +6,7 @@ from pathlib import Path
 
 from millrace.local import offline_terraform
 from tests.terraform import mocked
-from tests.terraform.mocked import CONFIGURATION
+from tests.terraform.mocked import CONFIGURATION, DATA_SOURCE, KNOWLEDGE_BASE
 
 
 def test_files_are_formatted() -> None:
@@ -47,8 +47,8 @@ def test_a_placeholder_that_nothing_fills_stops_the_plan(tmp_path: Path) -> None
     root = mocked.copy(tmp_path)
     definition = tmp_path / "state_machines" / "kendra_ingestion.asl.json"
     definition.write_text(definition.read_text().replace("${jobs_table}", "${job_table}"))
-    for said in mocked.refuse(root):
-        assert "job_table" in said
+    said = mocked.refuse(root)
+    assert any("placeholders that nothing fills: job_table" in one for one in said)
 
 
 def test_a_word_about_a_function_that_nothing_reads_is_refused(tmp_path: Path) -> None:
@@ -57,3 +57,21 @@ def test_a_word_about_a_function_that_nothing_reads_is_refused(tmp_path: Path) -
     module.write_text(module.read_text().replace("timeout     = 900", "timeout     = 900\n      memory = 256", 1))
     (said,) = mocked.refuse(root)
     assert "local.functions says memory, which no function is given" in said
+
+
+def test_a_sink_without_its_ids_is_refused_with_what_it_needs(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    (said,) = mocked.refuse(root, kendra_index_id=None)
+    assert 'sink = "kendra" needs kendra_index_id' in said
+    for given in ({}, {"knowledge_base_id": KNOWLEDGE_BASE}, {"data_source_id": DATA_SOURCE}):
+        (said,) = mocked.refuse(root, sink="bedrock", **given)
+        assert 'sink = "bedrock" needs knowledge_base_id and data_source_id' in said
+
+
+def test_a_replacement_that_names_what_nothing_fills_stops_the_plan(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    replacements = tmp_path / "state_machines" / "kendra_ingestion.sqs.json"
+    replacements.write_text(replacements.read_text().replace("${producer_arn}", "${producers_arn}"))
+    said = mocked.refuse(root, deploy_option="sqs")
+    assert any("placeholders that nothing fills: producers_arn" in one for one in said)
+    assert any("no placeholder for producer_arn" in one for one in said)

@@ -65,8 +65,8 @@ def validate(validator: list[str], definition: str, folder: Path) -> subprocess.
     return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
 
 
-def test_the_rendered_definition_is_valid(deployment: Deployment, validator: list[str], tmp_path: Path) -> None:
-    done = validate(validator, rendered(deployment), tmp_path)
+def test_the_rendered_definition_is_valid(any_deployment: Deployment, validator: list[str], tmp_path: Path) -> None:
+    done = validate(validator, rendered(any_deployment), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from tests.terraform.mocked import INDEX, KEY, Deployment
+from tests.terraform.mocked import DATA_SOURCE, INDEX, KEY, KNOWLEDGE_BASE, Deployment, arn
 
 KEYS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "aws_cloudwatch_log_group": lambda group: group["kms_key_id"],
@@ -24,25 +25,39 @@ KEYS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("kind", sorted(KEYS))
-def test_everything_that_can_use_the_given_key_does(deployment_with_key: Deployment, kind: str) -> None:
-    found = deployment_with_key.all(kind)
+def test_everything_that_can_use_the_given_key_does(any_deployment_with_key: Deployment, kind: str) -> None:
+    found = any_deployment_with_key.all(kind)
     assert found
     assert {resource.address: KEYS[kind](resource.values) for resource in found} == dict.fromkeys(
         (resource.address for resource in found), KEY
     )
 
 
-def test_everybody_who_reads_or_writes_may_use_the_given_key(deployment_with_key: Deployment) -> None:
-    for role in deployment_with_key.all("aws_iam_role"):
+def test_everybody_who_reads_or_writes_may_use_the_given_key(any_deployment_with_key: Deployment) -> None:
+    for role in any_deployment_with_key.all("aws_iam_role"):
         name = role.values["name"]
         actions = {
             action
-            for statement in deployment_with_key.allowed(name)
+            for statement in any_deployment_with_key.allowed(name)
             if statement.resources == {KEY}
             for action in statement.actions
         }
         readers = {"millrace-kendra-reader": {"kms:Decrypt"}, "millrace-manifest-created": set[str]()}
         assert actions == readers.get(name, {"kms:Decrypt", "kms:GenerateDataKey"}), name
+
+
+def test_nothing_answers_without_tls(queued: Deployment) -> None:
+    policies = {"aws_s3_bucket_policy": "s3:*", "aws_sns_topic_policy": "sns:Publish", "aws_sqs_queue_policy": "sqs:*"}
+    protected: set[str] = set()
+    for kind, action in policies.items():
+        for policy in queued.all(kind):
+            (refusal,) = [found for found in queued.statements(policy.values["policy"]) if found.effect == "Deny"]
+            assert refusal.actions == {action}
+            (condition,) = refusal.conditions
+            assert condition == {"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}
+            protected |= refusal.resources
+    for kind in ("aws_s3_bucket", "aws_sns_topic", "aws_sqs_queue"):
+        assert {resource.values["arn"] for resource in queued.all(kind)} <= protected, kind
 
 
 def test_every_bucket_is_protected(deployment: Deployment) -> None:
@@ -66,10 +81,20 @@ def test_the_ingestion_bucket_alone_sends_events(deployment: Deployment) -> None
     assert notification.values["eventbridge"]
 
 
-def test_every_log_expires(deployment_with_key: Deployment) -> None:
-    groups = deployment_with_key.all("aws_cloudwatch_log_group")
-    assert len(groups) == 7
+def test_every_log_expires(any_deployment_with_key: Deployment) -> None:
+    groups = any_deployment_with_key.all("aws_cloudwatch_log_group")
+    assert len(groups) == len(any_deployment_with_key.all("aws_lambda_function")) + 1
     assert {group.values["retention_in_days"] for group in groups} == {7}
+
+
+def test_every_table_is_recoverable(queued: Deployment) -> None:
+    tables = {table.values["name"]: table.values for table in queued.all("aws_dynamodb_table")}
+    assert set(tables) == {"millrace-jobs", "millrace-ledger", "millrace-progress"}
+    for table in tables.values():
+        assert table["point_in_time_recovery"][0]["enabled"]
+        assert table["server_side_encryption"][0]["enabled"]
+    expiring = {name for name, table in tables.items() if table["ttl"]}
+    assert expiring == {"millrace-jobs", "millrace-progress"}, "the ledger forgets nothing"
 
 
 def test_the_concurrency_reaches_the_map_as_a_number(deployment: Deployment, deployment_with_key: Deployment) -> None:
@@ -78,45 +103,158 @@ def test_the_concurrency_reaches_the_map_as_a_number(deployment: Deployment, dep
         assert [state["MaxConcurrency"] for state in maps] == [concurrency]
 
 
-def test_every_function_is_told_the_same_and_everything(deployment: Deployment) -> None:
-    reader = deployment.one("aws_iam_role", name="millrace-kendra-reader").values["arn"]
-    for function in deployment.all("aws_lambda_function"):
-        (environment,) = function.values["environment"]
-        assert environment["variables"] == {
-            "INGESTION_BUCKET": "example-ingestion",
-            "REPORTS_BUCKET": "example-reports",
-            "KENDRA_INDEX_ID": INDEX,
-            "KENDRA_ROLE_ARN": reader,
-            "KENDRA_REQUESTS_PER_SECOND": "5",
-            "MAX_CONCURRENCY": "2",
-            "VERIFICATION_DEADLINE_SECONDS": "3600",
-            "POWERTOOLS_SERVICE_NAME": "kendra_ingestion",
-            "POWERTOOLS_METRICS_NAMESPACE": "Millrace",
-            "LOG_LEVEL": "INFO",
+def test_the_options_differ_in_one_state(deployment: Deployment, queued: Deployment) -> None:
+    words = {
+        resource.values["arn"]: resource.values.get("function_name") or resource.values["name"]
+        for applied in (deployment, queued)
+        for kind in ("aws_lambda_function", "aws_sns_topic")
+        for resource in applied.all(kind)
+    }
+
+    def states(applied: Deployment) -> dict[str, Any]:
+        text = json.dumps(applied.definition()["States"])
+        for word, name in words.items():
+            text = text.replace(f'"{word}"', f'"{name}"')
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    ours, theirs = states(deployment), states(queued)
+    assert list(ours) == list(theirs)
+    assert [name for name in ours if ours[name] != theirs[name]] == ["ProcessBatches"]
+
+
+def environment(deployment: Deployment, function: str) -> dict[str, str]:
+    found = deployment.one("aws_lambda_function", function_name=f"millrace-{function}")
+    variables: dict[str, str] = found.values["environment"][0]["variables"]
+    return variables
+
+
+COMMON = {
+    "INGESTION_BUCKET": "example-ingestion",
+    "REPORTS_BUCKET": "example-reports",
+    "SINK_REQUESTS_PER_SECOND": "5",
+    "VERIFICATION_DEADLINE_SECONDS": "3600",
+    "LEDGER_TABLE": "millrace-ledger",
+    "POWERTOOLS_SERVICE_NAME": "kendra_ingestion",
+    "POWERTOOLS_METRICS_NAMESPACE": "Millrace",
+    "LOG_LEVEL": "INFO",
+}
+
+
+def of_sink(deployment: Deployment) -> dict[str, str]:
+    if deployment.sink == "bedrock":
+        types = '{"team":"STRING_VALUE"}'
+        return {
+            "SINK": "bedrock",
+            "KNOWLEDGE_BASE_ID": KNOWLEDGE_BASE,
+            "DATA_SOURCE_ID": DATA_SOURCE,
+            "ATTRIBUTE_TYPES": types,
         }
+    reader = deployment.one("aws_iam_role", name="millrace-kendra-reader").values["arn"]
+    return {"SINK": "kendra", "KENDRA_INDEX_ID": INDEX, "KENDRA_ROLE_ARN": reader}
 
 
-def test_every_function_has_its_handler_and_the_layer(deployment: Deployment) -> None:
-    layer = deployment.one("aws_lambda_layer_version").values["arn"]
+def test_every_function_is_told_the_same_of_its_sink_and_nothing_of_the_other(any_deployment: Deployment) -> None:
+    alone = {"producer", "put-worker", "del-worker", "dead-letter-worker"}
+    for function in any_deployment.all("aws_lambda_function"):
+        name = function.values["function_name"].removeprefix("millrace-")
+        told = environment(any_deployment, name)
+        if name not in alone:
+            assert told == COMMON | of_sink(any_deployment) | {"MAX_CONCURRENCY": "2"}
+        assert told.items() >= (COMMON | of_sink(any_deployment)).items()
+
+
+def test_the_functions_at_the_queues_are_told_of_queues_and_their_own_concurrency(queued: Deployment) -> None:
+    urls = {queue.values["name"]: queue.values["url"] for queue in queued.all("aws_sqs_queue")}
+    queues = {
+        "PROGRESS_TABLE": "millrace-progress",
+        "PUT_QUEUE_URL": urls["millrace-kendra-put.fifo"],
+        "DELETE_QUEUE_URL": urls["millrace-kendra-del.fifo"],
+        "DEAD_LETTER_QUEUE_URL": urls["millrace-kendra-ingestion-dead-letters"],
+        "SHARDS_PUT": "3",
+        "SHARDS_DELETE": "5",
+    }
+    concurrency = {"producer": "2", "put-worker": "3", "del-worker": "5", "dead-letter-worker": "2"}
+    for function, number in concurrency.items():
+        told = environment(queued, function)
+        assert told == COMMON | of_sink(queued) | queues | {"MAX_CONCURRENCY": number}, function
+
+
+def test_every_function_has_its_handler_and_the_layer(any_deployment: Deployment) -> None:
+    layer = any_deployment.one("aws_lambda_layer_version").values["arn"]
     found = {
         function.values["handler"]: (function.values["function_name"], function.values["layers"])
-        for function in deployment.all("aws_lambda_function")
+        for function in any_deployment.all("aws_lambda_function")
     }
-    names = ("load_manifest", "list_batches", "process_batch", "verify", "aggregate_failures", "archive_manifest")
+    common = ("load_manifest", "list_batches", "verify", "aggregate_failures", "archive_manifest")
+    sending = {"sfn": ("process_batch",), "sqs": ("producer", "put_worker", "del_worker", "dead_letter_worker")}
     assert found == {
-        f"kendra_ingestion.{name}.handler": (f"millrace-{name.replace('_', '-')}", [layer]) for name in names
+        f"kendra_ingestion.{name}.handler": (f"millrace-{name.replace('_', '-')}", [layer])
+        for name in common + sending[any_deployment.option]
     }
 
 
-def test_a_function_is_cut_off_before_the_machine_stops_waiting(deployment: Deployment) -> None:
+def test_a_function_is_cut_off_before_the_machine_stops_waiting(any_deployment: Deployment) -> None:
     timeouts = {
-        function.values["arn"]: function.values["timeout"] for function in deployment.all("aws_lambda_function")
+        function.values["arn"]: function.values["timeout"] for function in any_deployment.all("aws_lambda_function")
     }
-    states = [*deployment.definition()["States"].values()]
+    states = [*any_deployment.definition()["States"].values()]
     states += [
         inner for state in states if "ItemProcessor" in state for inner in state["ItemProcessor"]["States"].values()
     ]
-    waiting = [state for state in states if state.get("Resource") in timeouts]
-    assert len(waiting) == len(timeouts)
-    for state in waiting:
-        assert timeouts[state["Resource"]] < state["TimeoutSeconds"]
+    waiting = [
+        (function, state["TimeoutSeconds"])
+        for state in states
+        if (function := state.get("Parameters", {}).get("FunctionName", state.get("Resource"))) in timeouts
+    ]
+    assert len(waiting) == 6
+    for function, seconds in waiting:
+        assert timeouts[function] < seconds
+
+
+def test_each_queue_and_its_dead_letters_are_read_by_their_workers(queued: Deployment) -> None:
+    found = {
+        queued.name(mapping.values["event_source_arn"]): (
+            mapping.values["function_name"],
+            mapping.values["scaling_config"][0]["maximum_concurrency"],
+        )
+        for mapping in queued.all("aws_lambda_event_source_mapping")
+    }
+    assert found == {
+        "millrace-kendra-put.fifo": ("millrace-put-worker", 3),
+        "millrace-kendra-del.fifo": ("millrace-del-worker", 5),
+        "millrace-kendra-put-dead.fifo": ("millrace-dead-letter-worker", 2),
+        "millrace-kendra-del-dead.fifo": ("millrace-dead-letter-worker", 2),
+    }
+
+
+def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_take(queued: Deployment) -> None:
+    timeouts = {
+        function.values["function_name"]: function.values["timeout"] for function in queued.all("aws_lambda_function")
+    }
+    hidden = {queue.values["arn"]: queue.values["visibility_timeout_seconds"] for queue in queued.all("aws_sqs_queue")}
+    for mapping in queued.all("aws_lambda_event_source_mapping"):
+        assert hidden[mapping.values["event_source_arn"]] >= 6 * timeouts[mapping.values["function_name"]]
+
+
+def test_dead_letters_go_to_the_queue_that_takes_them(queued: Deployment) -> None:
+    for action in ("put", "del"):
+        queue = queued.one("aws_sqs_queue", name=f"millrace-kendra-{action}.fifo").values
+        dead = queued.one("aws_sqs_queue", name=f"millrace-kendra-{action}-dead.fifo").values
+        assert json.loads(queue["redrive_policy"]) == {"deadLetterTargetArn": dead["arn"], "maxReceiveCount": 8}
+        assert json.loads(dead["redrive_allow_policy"]) == {
+            "redrivePermission": "byQueue",
+            "sourceQueueArns": [arn("sqs", f"millrace-kendra-{action}.fifo")],
+        }
+
+
+def test_no_message_is_forgotten_before_any_other(queued: Deployment) -> None:
+    kept = {queue.values["name"]: queue.values["message_retention_seconds"] for queue in queued.all("aws_sqs_queue")}
+    assert len(kept) == 5
+    assert set(kept.values()) == {14 * 24 * 3600}
+
+
+def test_no_function_has_reserved_concurrency(any_deployment: Deployment) -> None:
+    """Below the sum of the mappings' it would throttle their pollers, and a throttled message counts as received."""
+    for function in any_deployment.all("aws_lambda_function"):
+        assert function.values["reserved_concurrent_executions"] is None

@@ -9,19 +9,51 @@ from typing import Any
 
 import pytest
 
-from tests.terraform.mocked import ACCOUNT, CONFIGURATION, INDEX, REGION, Deployment, Statement
+from tests.terraform.mocked import (
+    ACCOUNT,
+    CONFIGURATION,
+    INDEX,
+    KNOWLEDGE_BASE,
+    Deployment,
+    Statement,
+    arn,
+)
 
+LOAD = "millrace-load-manifest"
+LIST = "millrace-list-batches"
+PROCESS = "millrace-process-batch"
+PRODUCER = "millrace-producer"
+PUT_WORKER = "millrace-put-worker"
+DEL_WORKER = "millrace-del-worker"
+DEAD_LETTER_WORKER = "millrace-dead-letter-worker"
+VERIFY = "millrace-verify"
+AGGREGATE = "millrace-aggregate-failures"
 ARCHIVE = "millrace-archive-manifest"
-FUNCTIONS = {
-    "millrace-load-manifest",
-    "millrace-list-batches",
-    "millrace-process-batch",
-    "millrace-verify",
-    "millrace-aggregate-failures",
-    ARCHIVE,
-}
 MACHINE = "millrace-kendra-ingestion"
-ROLES = {*FUNCTIONS, MACHINE, "millrace-manifest-created", "millrace-kendra-reader"}
+RULE = "millrace-manifest-created"
+READER = "millrace-kendra-reader"
+
+CALLED = {
+    "sfn": {LOAD, LIST, PROCESS, VERIFY, AGGREGATE, ARCHIVE},
+    "sqs": {LOAD, LIST, PRODUCER, VERIFY, AGGREGATE, ARCHIVE},
+}
+"""The functions that the machine calls, by option."""
+
+CONSUMED = {
+    PUT_WORKER: {"millrace-kendra-put.fifo"},
+    DEL_WORKER: {"millrace-kendra-del.fifo"},
+    DEAD_LETTER_WORKER: {"millrace-kendra-put-dead.fifo", "millrace-kendra-del-dead.fifo"},
+}
+"""The functions that queues call, and by which of them."""
+
+FUNCTIONS = {"sfn": CALLED["sfn"], "sqs": CALLED["sqs"] | set(CONSUMED)}
+SINKS = {"kendra": arn("kendra", f"index/{INDEX}"), "bedrock": arn("bedrock", f"knowledge-base/{KNOWLEDGE_BASE}")}
+PUT = {"kendra": "kendra:BatchPutDocument", "bedrock": "bedrock:IngestKnowledgeBaseDocuments"}
+DELETE = {"kendra": "kendra:BatchDeleteDocument", "bedrock": "bedrock:DeleteKnowledgeBaseDocuments"}
+ASK = {"kendra": "kendra:BatchGetDocumentStatus", "bedrock": "bedrock:GetKnowledgeBaseDocuments"}
+CONFIGURATION_OF = {"kendra": "kendra:DescribeIndex", "bedrock": "bedrock:StartIngestionJob"}
+"""What changing documents asks for beside the call itself: of Kendra for putting alone."""
+
 RESOURCELESS = {"WriteTraces", "DeliverLogs"}
 """Statements on every resource, because AWS offers none for their actions."""
 
@@ -29,9 +61,22 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "dynamodb:getItem": frozenset({"dynamodb:GetItem"}),
     "dynamodb:updateItem": frozenset({"dynamodb:UpdateItem"}),
     "aws-sdk:sfn:describeExecution": frozenset({"states:DescribeExecution"}),
+    "lambda:invoke.waitForTaskToken": frozenset({"lambda:InvokeFunction"}),
     "sns:publish": frozenset({"sns:Publish"}),
 }
 """The actions that each call of the definition needs, by integration."""
+
+
+def roles(deployment: Deployment) -> set[str]:
+    return FUNCTIONS[deployment.option] | {MACHINE, RULE} | ({READER} if deployment.sink == "kendra" else set())
+
+
+def putters(deployment: Deployment) -> set[str]:
+    return {PROCESS} if deployment.option == "sfn" else {PUT_WORKER}
+
+
+def deleters(deployment: Deployment) -> set[str]:
+    return {PROCESS} if deployment.option == "sfn" else {DEL_WORKER}
 
 
 def states(definition: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -43,8 +88,8 @@ def states(definition: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield from states(machine)
 
 
-def resources(deployment: Deployment) -> list[str]:
-    return [state["Resource"] for state in states(deployment.definition()) if state["Type"] == "Task"]
+def tasks(deployment: Deployment) -> list[Mapping[str, Any]]:
+    return [state for state in states(deployment.definition()) if state["Type"] == "Task"]
 
 
 def working(deployment: Deployment, role: str) -> list[Statement]:
@@ -53,33 +98,63 @@ def working(deployment: Deployment, role: str) -> list[Statement]:
     return [statement for statement in deployment.allowed(role) if statement.sid not in apart]
 
 
-def bucket(deployment: Deployment, name: str) -> str:
-    return str(deployment.one("aws_s3_bucket", bucket=name).values["arn"])
+def grants(deployment: Deployment, action: str) -> dict[str, set[str]]:
+    """Which role may do an action, and on what, by the names of the resources."""
+    found: dict[str, set[str]] = {}
+    for role in roles(deployment):
+        for statement in deployment.allowed(role):
+            if action in statement.actions:
+                found.setdefault(role, set()).update(map(deployment.name, statement.resources))
+    return found
 
 
-def test_every_role_is_known_and_has_one_policy(deployment: Deployment) -> None:
-    assert {role.values["name"] for role in deployment.all("aws_iam_role")} == ROLES
-    roles = [policy.values["role"] for policy in deployment.all("aws_iam_role_policy")]
-    assert len(roles) == len(set(roles)) == len(ROLES)
+def rights(deployment: Deployment, service: str, resource: str) -> dict[str, set[str]]:
+    """What each role may do with the resource of that name, of a service's actions."""
+    found: dict[str, set[str]] = {}
+    for role in roles(deployment):
+        for statement in deployment.allowed(role):
+            if resource in map(deployment.name, statement.resources):
+                actions = {action.partition(":")[2] for action in statement.actions if action.startswith(f"{service}:")}
+                if actions:
+                    found.setdefault(role, set()).update(actions)
+    return found
 
 
-def test_every_function_has_a_role_of_its_own(deployment: Deployment) -> None:
-    functions = deployment.all("aws_lambda_function")
-    roles = {function.values["function_name"]: function.values["role"] for function in functions}
-    assert roles == {name: deployment.one("aws_iam_role", name=name).values["arn"] for name in FUNCTIONS}
+def test_every_role_is_known_and_has_one_policy(any_deployment: Deployment) -> None:
+    assert {role.values["name"] for role in any_deployment.all("aws_iam_role")} == roles(any_deployment)
+    policies = [policy.values["role"] for policy in any_deployment.all("aws_iam_role_policy")]
+    assert len(policies) == len(set(policies)) == len(roles(any_deployment))
 
 
-@pytest.mark.parametrize("role", sorted(ROLES))
-def test_no_action_is_a_pattern(deployment: Deployment, role: str) -> None:
-    for statement in deployment.allowed(role):
-        assert statement.effect == "Allow"
-        assert not [action for action in statement.actions if "*" in action or "?" in action]
+def test_every_function_has_a_role_of_its_own(any_deployment: Deployment) -> None:
+    found = {
+        function.values["function_name"]: function.values["role"]
+        for function in any_deployment.all("aws_lambda_function")
+    }
+    assert found == {
+        name: any_deployment.one("aws_iam_role", name=name).values["arn"] for name in FUNCTIONS[any_deployment.option]
+    }
 
 
-@pytest.mark.parametrize("role", sorted(ROLES))
-def test_every_resource_is_named_where_aws_has_one(deployment: Deployment, role: str) -> None:
-    for statement in deployment.allowed(role):
-        assert ("*" in statement.resources) == (statement.sid in RESOURCELESS), statement
+def test_no_action_is_a_pattern(any_deployment: Deployment) -> None:
+    for role in roles(any_deployment):
+        for statement in any_deployment.allowed(role):
+            assert statement.effect == "Allow"
+            assert not [action for action in statement.actions if "*" in action or "?" in action], statement
+
+
+def test_every_resource_is_named_where_aws_has_one(any_deployment: Deployment) -> None:
+    for role in roles(any_deployment):
+        for statement in any_deployment.allowed(role):
+            assert statement.resources, statement
+            assert ("*" in statement.resources) == (statement.sid in RESOURCELESS), statement
+
+
+def test_no_statement_takes_the_place_of_another(any_deployment: Deployment) -> None:
+    """hashicorp/aws lets a statement replace an earlier one with its Sid, without a word."""
+    for role in roles(any_deployment):
+        sids = [statement.sid for statement in any_deployment.allowed(role)]
+        assert len(sids) == len(set(sids)), role
 
 
 def test_each_statement_on_every_resource_says_why() -> None:
@@ -90,129 +165,191 @@ def test_each_statement_on_every_resource_says_why() -> None:
                 assert above.strip().startswith("#"), f"{file}: {line}"
 
 
-@pytest.mark.parametrize("role", sorted(ROLES))
-def test_a_role_is_trusted_by_one_service_and_by_no_other_account(deployment: Deployment, role: str) -> None:
-    trust = deployment.one("aws_iam_role", name=role).values["assume_role_policy"]
-    (statement,) = deployment.statements(trust)
-    (principal,) = statement.principals
-    service = (
-        "lambda"
-        if role in FUNCTIONS
-        else {MACHINE: "states", "millrace-manifest-created": "events"}.get(role, "kendra")
-    )
-    assert principal == {"type": "Service", "identifiers": [f"{service}.amazonaws.com"]}
-    conditions = {condition["variable"]: condition["values"] for condition in statement.conditions}
-    if role not in FUNCTIONS:
-        assert conditions["aws:SourceAccount"] == [ACCOUNT]
-        assert conditions["aws:SourceArn"]
+def test_a_role_is_trusted_by_one_service_and_by_no_other_account(any_deployment: Deployment) -> None:
+    services = {MACHINE: "states", RULE: "events", READER: "kendra"}
+    for role in roles(any_deployment):
+        trust = any_deployment.one("aws_iam_role", name=role).values["assume_role_policy"]
+        (statement,) = any_deployment.statements(trust)
+        (principal,) = statement.principals
+        assert principal == {"type": "Service", "identifiers": [f"{services.get(role, 'lambda')}.amazonaws.com"]}
+        conditions = {condition["variable"]: condition["values"] for condition in statement.conditions}
+        if role in services:
+            assert conditions["aws:SourceAccount"] == [ACCOUNT]
+            assert conditions["aws:SourceArn"]
 
 
-def test_functions_log_to_their_own_group_alone(deployment: Deployment) -> None:
-    for function in FUNCTIONS:
-        group = deployment.one("aws_cloudwatch_log_group", name=f"/aws/lambda/{function}").values["arn"]
-        (statement,) = [found for found in deployment.allowed(function) if found.sid == "WriteLogs"]
+def test_functions_log_to_their_own_group_alone(any_deployment: Deployment) -> None:
+    for function in FUNCTIONS[any_deployment.option]:
+        group = any_deployment.one("aws_cloudwatch_log_group", name=f"/aws/lambda/{function}").values["arn"]
+        (statement,) = [found for found in any_deployment.allowed(function) if found.sid == "WriteLogs"]
         assert statement.resources == {f"{group}:*"}
 
 
-def test_the_machine_may_do_what_its_definition_calls_and_no_more(deployment: Deployment) -> None:
+def test_the_machine_may_do_what_its_definition_calls_and_no_more(any_deployment: Deployment) -> None:
     needed: set[str] = set()
-    for resource in resources(deployment):
-        service = re.fullmatch(r"arn:aws:states:::(.+)", resource)
+    for task in tasks(any_deployment):
+        service = re.fullmatch(r"arn:aws:states:::(.+)", task["Resource"])
         needed |= NEEDS[service[1]] if service else {"lambda:InvokeFunction"}
-    assert {action for statement in working(deployment, MACHINE) for action in statement.actions} == needed
+    assert {action for statement in working(any_deployment, MACHINE) for action in statement.actions} == needed
 
 
-def test_the_machine_may_invoke_exactly_the_functions_that_it_calls(deployment: Deployment) -> None:
-    called = {resource for resource in resources(deployment) if not resource.startswith("arn:")}
-    (statement,) = [found for found in working(deployment, MACHINE) if "lambda:InvokeFunction" in found.actions]
+def test_the_machine_may_invoke_exactly_the_functions_that_it_calls(any_deployment: Deployment) -> None:
+    called = {task.get("Parameters", {}).get("FunctionName") or task["Resource"] for task in tasks(any_deployment)}
+    called = {word for word in called if not word.startswith("arn:")}
+    assert {any_deployment.name(word) for word in called} == CALLED[any_deployment.option]
+    (statement,) = [found for found in working(any_deployment, MACHINE) if "lambda:InvokeFunction" in found.actions]
     assert statement.resources == called
-    assert {deployment.owner(arn) for arn in called} == {f"aws_lambda_function {name}" for name in FUNCTIONS}
 
 
-def test_the_machine_acts_on_its_own_table_topic_and_executions_alone(deployment: Deployment) -> None:
+def test_the_machine_acts_on_its_own_table_topic_and_executions_alone(any_deployment: Deployment) -> None:
     touched = {
         service: {
-            arn
-            for statement in working(deployment, MACHINE)
-            for arn in statement.resources
-            if _about(statement, service)
+            any_deployment.name(resource)
+            for statement in working(any_deployment, MACHINE)
+            for resource in statement.resources
+            if any(action.startswith(f"{service}:") for action in statement.actions)
         }
         for service in ("dynamodb", "sns", "states")
     }
     assert touched == {
-        "dynamodb": {deployment.one("aws_dynamodb_table").values["arn"]},
-        "sns": {deployment.one("aws_sns_topic").values["arn"]},
-        "states": {f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{MACHINE}:*"},
+        "dynamodb": {"millrace-jobs"},
+        "sns": {"millrace-notifications"},
+        "states": {arn("states", f"execution:{MACHINE}:*")},
     }
 
 
-def _about(statement: Statement, service: str) -> bool:
-    return any(action.startswith(f"{service}:") for action in statement.actions)
-
-
-def grants(deployment: Deployment, action: str) -> dict[str, set[str]]:
-    """Which role may do an action, and on what, with the buckets by their names."""
-    names = {bucket(deployment, name): name for name in ("example-ingestion", "example-reports")}
-    found: dict[str, set[str]] = {}
-    for role in ROLES:
-        for statement in deployment.allowed(role):
-            if action in statement.actions:
-                for resource in statement.resources:
-                    arn, slash, key = resource.partition("/")
-                    found.setdefault(role, set()).add(names.get(arn, arn) + slash + key)
-    return found
-
-
-def test_nothing_writes_to_the_ingestion_bucket_and_one_function_removes_manifests(deployment: Deployment) -> None:
-    assert grants(deployment, "s3:DeleteObject") == {ARCHIVE: {"example-ingestion/*/_control/manifest.json"}}
-    written = {resource for found in grants(deployment, "s3:PutObject").values() for resource in found}
+def test_nothing_writes_to_the_ingestion_bucket_and_one_function_removes_manifests(any_deployment: Deployment) -> None:
+    assert grants(any_deployment, "s3:DeleteObject") == {ARCHIVE: {"example-ingestion/*/_control/manifest.json"}}
+    written = {resource for found in grants(any_deployment, "s3:PutObject").values() for resource in found}
     assert not [resource for resource in written if not resource.startswith("example-reports/_")]
 
 
-def test_each_place_of_the_reports_bucket_has_its_writer(deployment: Deployment) -> None:
-    assert grants(deployment, "s3:PutObject") == {
-        "millrace-load-manifest": {"example-reports/_work/*/manifest.json"},
-        "millrace-list-batches": {"example-reports/_work/*"},
-        "millrace-process-batch": {"example-reports/_work/*"},
-        "millrace-verify": {"example-reports/_work/*"},
-        "millrace-aggregate-failures": {"example-reports/_reports/*"},
+def test_each_place_of_the_reports_bucket_has_its_writer(any_deployment: Deployment) -> None:
+    work, outcomes = {"example-reports/_work/*"}, {"example-reports/_work/*/outcomes/*"}
+    parts = {"example-reports/_reports/*/part-*.csv"}
+    accounting = dict.fromkeys(CONSUMED, outcomes | parts) if any_deployment.option == "sqs" else {PROCESS: work}
+    assert grants(any_deployment, "s3:PutObject") == {
+        LOAD: {"example-reports/_work/*/manifest.json"},
+        LIST: work,
+        **accounting,
+        VERIFY: work,
+        AGGREGATE: {"example-reports/_reports/*"},
         ARCHIVE: {"example-reports/_archive/*"},
     }
+    tagged = dict.fromkeys(CONSUMED, parts) if any_deployment.option == "sqs" else {}
+    assert grants(any_deployment, "s3:PutObjectTagging") == tagged
 
 
-def test_what_archives_manifests_reads_nothing_but_manifests(deployment: Deployment) -> None:
-    assert grants(deployment, "s3:GetObject")[ARCHIVE] == {
+def test_what_archives_manifests_reads_nothing_but_manifests(any_deployment: Deployment) -> None:
+    assert grants(any_deployment, "s3:GetObject")[ARCHIVE] == {
         "example-ingestion/*/_control/manifest.json",  # for the condition of its delete
         "example-reports/_work/*/manifest.json",
     }
 
 
-def test_who_must_know_that_a_manifest_is_gone_may_list_its_bucket(deployment: Deployment) -> None:
+def test_who_must_know_that_something_is_gone_may_list_its_bucket(any_deployment: Deployment) -> None:
     """S3 answers 403 in place of 404 to everybody else."""
-    listed = grants(deployment, "s3:ListBucket")
-    assert listed["millrace-load-manifest"] == listed[ARCHIVE] == {"example-ingestion"}
+    listed = grants(any_deployment, "s3:ListBucket")
+    assert listed[LOAD] == {"example-ingestion", "example-reports"}
+    assert listed[ARCHIVE] == {"example-ingestion"}
+    stoppable = FUNCTIONS[any_deployment.option] - {LOAD, ARCHIVE}
+    assert {role for role, found in listed.items() if "example-reports" in found} == stoppable | {LOAD}
 
 
-def test_kendra_alone_reads_documents(deployment: Deployment) -> None:
-    readers = grants(deployment, "s3:GetObject")
-    assert readers.pop("millrace-kendra-reader") == {"example-ingestion/*/batches/*"}
+def test_the_report_of_the_job_to_retry_is_read_by_those_who_plan_alone(any_deployment: Deployment) -> None:
+    readers = {
+        role: {resource for resource in found if resource.startswith("example-reports/_reports/")}
+        for role, found in grants(any_deployment, "s3:GetObject").items()
+    }
+    assert {role: found for role, found in readers.items() if found} == {
+        LOAD: {"example-reports/_reports/*/summary.json"},
+        LIST: {"example-reports/_reports/*/failures.csv", "example-reports/_reports/*/summary.json"},
+    }
+
+
+def test_documents_are_read_by_who_hands_them_to_the_sink_alone(any_deployment: Deployment) -> None:
+    readers = grants(any_deployment, "s3:GetObject")
     documents = {role for role, found in readers.items() if "example-ingestion/*/batches/*" in found}
-    assert not documents
-    assert readers["millrace-list-batches"] >= {"example-ingestion/*/batches/*.metadata.json"}
+    assert documents == ({READER} if any_deployment.sink == "kendra" else putters(any_deployment))
+    metadata = {role for role, found in readers.items() if "example-ingestion/*/batches/*.metadata.json" in found}
+    assert metadata == {LIST, *({PUT_WORKER} if any_deployment.option == "sqs" else ())}
 
 
-def test_one_function_changes_the_index_and_lends_kendra_one_role(deployment: Deployment) -> None:
-    index = f"arn:aws:kendra:{REGION}:{ACCOUNT}:index/{INDEX}"
-    for action in ("kendra:BatchPutDocument", "kendra:BatchDeleteDocument"):
-        assert grants(deployment, action) == {"millrace-process-batch": {index}}
-    reader = deployment.one("aws_iam_role", name="millrace-kendra-reader").values["arn"]
-    assert grants(deployment, "iam:PassRole") == {"millrace-process-batch": {reader}}
-    (lending,) = [found for found in working(deployment, "millrace-process-batch") if "iam:PassRole" in found.actions]
+def test_each_of_the_sinks_operations_has_its_callers(any_deployment: Deployment) -> None:
+    sink, resource = any_deployment.sink, {SINKS[any_deployment.sink]}
+    beside = putters(any_deployment) | (deleters(any_deployment) if sink == "bedrock" else set())
+    assert grants(any_deployment, PUT[sink]) == dict.fromkeys(putters(any_deployment), resource)
+    assert grants(any_deployment, DELETE[sink]) == dict.fromkeys(deleters(any_deployment), resource)
+    assert grants(any_deployment, ASK[sink]) == {VERIFY: resource}
+    assert grants(any_deployment, CONFIGURATION_OF[sink]) == dict.fromkeys(beside, resource)
+
+
+def test_nobody_may_do_anything_with_the_other_sink(any_deployment: Deployment) -> None:
+    other = {"kendra": "bedrock", "bedrock": "kendra"}[any_deployment.sink]
+    allowed = {
+        action
+        for role in roles(any_deployment)
+        for statement in any_deployment.allowed(role)
+        for action in statement.actions
+    }
+    assert not [action for action in allowed if action.startswith(f"{other}:")]
+
+
+@pytest.mark.parametrize("name", ["deployment", "queued"])
+def test_who_puts_documents_lends_kendra_one_role(name: str, request: pytest.FixtureRequest) -> None:
+    deployment: Deployment = request.getfixturevalue(name)
+    assert grants(deployment, "iam:PassRole") == {role: {READER} for role in putters(deployment)}
+    (lending,) = [
+        found for role in putters(deployment) for found in working(deployment, role) if "iam:PassRole" in found.actions
+    ]
     assert [dict(condition) for condition in lending.conditions] == [
         {"test": "StringEquals", "variable": "iam:PassedToService", "values": ["kendra.amazonaws.com"]}
     ]
 
 
-def test_without_a_key_nobody_may_use_one(deployment: Deployment) -> None:
-    assert not grants(deployment, "kms:Decrypt")
-    assert not grants(deployment, "kms:GenerateDataKey")
+def test_no_role_is_lent_to_a_knowledge_base(bedrock: Deployment) -> None:
+    assert not grants(bedrock, "iam:PassRole")
+
+
+def test_the_ledger_is_read_by_the_plan_marked_by_senders_and_settled_by_the_report(any_deployment: Deployment) -> None:
+    senders = putters(any_deployment) | deleters(any_deployment)
+    assert rights(any_deployment, "dynamodb", "millrace-ledger") == {
+        LIST: {"BatchGetItem"},
+        **{role: {"UpdateItem"} for role in senders},
+        AGGREGATE: {"BatchGetItem", "DeleteItem", "UpdateItem"},
+    }
+
+
+def test_messages_are_counted_by_who_sends_and_by_who_works_them(queued: Deployment) -> None:
+    counting = {"GetItem", "PutItem", "UpdateItem"}
+    assert rights(queued, "dynamodb", "millrace-progress") == {
+        PRODUCER: {"GetItem", "Query", "UpdateItem"},
+        PUT_WORKER: counting | {"DeleteItem"},
+        DEL_WORKER: counting | {"DeleteItem"},
+        DEAD_LETTER_WORKER: counting,
+    }
+
+
+def test_each_queue_has_one_sender_and_one_receiver(queued: Deployment) -> None:
+    receiving = {"DeleteMessage", "GetQueueAttributes", "ReceiveMessage"}
+    for worker, queues in CONSUMED.items():
+        for queue in queues:
+            work = {PRODUCER: {"SendMessage"}, worker: receiving | {"ChangeMessageVisibility"}}
+            dead = {worker: receiving}
+            assert rights(queued, "sqs", queue) == (dead if worker == DEAD_LETTER_WORKER else work), queue
+
+
+def test_what_nobody_understands_goes_where_undeliverable_events_go(queued: Deployment) -> None:
+    found = rights(queued, "sqs", "millrace-kendra-ingestion-dead-letters")
+    assert found == {role: {"SendMessage"} for role in CONSUMED}
+
+
+def test_the_task_is_answered_by_who_can_count_the_last_message(any_deployment: Deployment) -> None:
+    answering = {PRODUCER, *CONSUMED} if any_deployment.option == "sqs" else set()
+    machine = {arn("states", f"stateMachine:{MACHINE}")}
+    assert grants(any_deployment, "states:SendTaskSuccess") == dict.fromkeys(answering, machine)
+
+
+def test_without_a_key_nobody_may_use_one(any_deployment: Deployment) -> None:
+    assert not grants(any_deployment, "kms:Decrypt")
+    assert not grants(any_deployment, "kms:GenerateDataKey")

@@ -63,18 +63,27 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   dynamic "rule" {
-    for_each = var.expiry_days
+    for_each = var.expiry
 
     content {
       id     = "expire ${rule.key}"
       status = "Enabled"
 
       filter {
-        prefix = rule.key
+        prefix = rule.value.prefix
+
+        dynamic "tag" {
+          for_each = rule.value.tag[*]
+
+          content {
+            key   = tag.value.key
+            value = tag.value.value
+          }
+        }
       }
 
       expiration {
-        days = rule.value
+        days = rule.value.days
       }
     }
   }
@@ -83,30 +92,16 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
-data "aws_iam_policy_document" "this" {
-  statement {
-    sid    = "DenyWithoutTls"
-    effect = "Deny"
-    # A refusal is the one place where every action is meant.
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
+module "tls_only" {
+  source = "../tls_only"
 
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
+  actions   = ["s3:*"]
+  resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
 }
 
 resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id
-  policy = data.aws_iam_policy_document.this.json
+  policy = module.tls_only.json
 
   # Both write to the bucket's access settings, and S3 refuses two such writes at once (OperationAborted).
   depends_on = [aws_s3_bucket_public_access_block.this]

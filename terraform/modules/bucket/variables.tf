@@ -9,10 +9,19 @@ variable "eventbridge" {
   default     = false
 }
 
-variable "expiry_days" {
-  description = "Days until the objects under a prefix expire, by prefix: { \"_archive/\" = 90 }."
-  type        = map(number)
-  default     = {}
+variable "expiry" {
+  description = "What expires, by a name for the rule: the objects under a prefix, or those with a tag, so many days after they were written."
+  type = map(object({
+    prefix = optional(string)
+    tag    = optional(object({ key = string, value = string }))
+    days   = number
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for rule in var.expiry : (rule.prefix == null) != (rule.tag == null)])
+    error_message = "Each rule of expiry names either a prefix or a tag: one with neither would expire the whole bucket."
+  }
 }
 
 variable "kms_key_arn" {

@@ -7,9 +7,12 @@ locals {
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.region
   account   = data.aws_caller_identity.current.account_id
-  index_arn = "arn:${local.partition}:kendra:${local.region}:${local.account}:index/${var.kendra_index_id}"
 
-  functions = {
+  # Known from the name alone: functions answer the machine's tasks, and the machine calls the functions.
+  state_machine_arn = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${local.name}"
+
+  # One without an option belongs to both.
+  every_function = {
     load_manifest = {
       description = "Reads a job's manifest and checks it"
       timeout     = 60
@@ -23,13 +26,46 @@ locals {
       policy      = data.aws_iam_policy_document.list_batches.json
     }
     process_batch = {
-      description = "Sends one chunk of documents to the index"
+      option      = "sfn"
+      description = "Sends one chunk of documents to the sink"
       timeout     = 900
       memory_size = 512
       policy      = data.aws_iam_policy_document.process_batch.json
     }
+    producer = {
+      option      = "sqs"
+      description = "Makes a job's requests messages for the workers"
+      timeout     = 900
+      memory_size = 512
+      policy      = one(data.aws_iam_policy_document.producer[*].json)
+      environment = local.queue_environment
+    }
+    put_worker = {
+      option      = "sqs"
+      description = "Sends documents to the sink, one request a message"
+      timeout     = local.worker_timeout
+      memory_size = 512
+      policy      = one(data.aws_iam_policy_document.put_worker[*].json)
+      environment = merge(local.queue_environment, { MAX_CONCURRENCY = var.put_concurrency })
+    }
+    del_worker = {
+      option      = "sqs"
+      description = "Deletes documents from the sink, one request a message"
+      timeout     = local.worker_timeout
+      memory_size = 512
+      policy      = one(data.aws_iam_policy_document.del_worker[*].json)
+      environment = merge(local.queue_environment, { MAX_CONCURRENCY = var.delete_concurrency })
+    }
+    dead_letter_worker = {
+      option      = "sqs"
+      description = "Makes messages that no worker could handle failures of their job"
+      timeout     = local.worker_timeout
+      memory_size = 512
+      policy      = one(data.aws_iam_policy_document.dead_letter_worker[*].json)
+      environment = local.queue_environment
+    }
     verify = {
-      description = "Asks the index what became of the documents that were sent"
+      description = "Asks the sink what became of the documents that were sent"
       timeout     = 900
       memory_size = 512
       policy      = data.aws_iam_policy_document.verify.json
@@ -47,10 +83,27 @@ locals {
       policy      = data.aws_iam_policy_document.archive_manifest.json
     }
   }
+  functions = {
+    for name, function in local.every_function : name => function
+    if lookup(function, "option", var.deploy_option) == var.deploy_option
+  }
 
-  # Every key of a function's description is one that module.function is given below.
-  function_keys         = toset(["description", "memory_size", "policy", "timeout"])
-  unknown_function_keys = setsubtract(flatten([for function in local.functions : keys(function)]), local.function_keys)
+  # Every key of a function's description is one that is read here or that module.function is given below.
+  function_keys         = toset(["description", "environment", "memory_size", "option", "policy", "timeout"])
+  unknown_function_keys = setsubtract(flatten([for function in local.every_function : keys(function)]), local.function_keys)
+
+  environment = merge(local.sink.environment, {
+    INGESTION_BUCKET              = var.ingestion_bucket.name
+    REPORTS_BUCKET                = var.reports_bucket.name
+    SINK                          = var.sink.name
+    SINK_REQUESTS_PER_SECOND      = var.sink_requests_per_second
+    MAX_CONCURRENCY               = var.max_concurrency
+    VERIFICATION_DEADLINE_SECONDS = var.verification_deadline_seconds
+    LEDGER_TABLE                  = module.table["ledger"].name
+    POWERTOOLS_SERVICE_NAME       = "kendra_ingestion"
+    POWERTOOLS_METRICS_NAMESPACE  = "Millrace"
+    LOG_LEVEL                     = "INFO"
+  })
 }
 
 module "function" {
@@ -65,66 +118,49 @@ module "function" {
   timeout     = each.value.timeout
   memory_size = each.value.memory_size
   policy      = each.value.policy
-
-  environment = {
-    INGESTION_BUCKET              = var.ingestion_bucket.name
-    REPORTS_BUCKET                = var.reports_bucket.name
-    KENDRA_INDEX_ID               = var.kendra_index_id
-    KENDRA_ROLE_ARN               = aws_iam_role.kendra_reader.arn
-    KENDRA_REQUESTS_PER_SECOND    = var.kendra_requests_per_second
-    MAX_CONCURRENCY               = var.max_concurrency
-    VERIFICATION_DEADLINE_SECONDS = var.verification_deadline_seconds
-    POWERTOOLS_SERVICE_NAME       = "kendra_ingestion"
-    POWERTOOLS_METRICS_NAMESPACE  = "Millrace"
-    LOG_LEVEL                     = "INFO"
-  }
+  environment = merge(local.environment, lookup(each.value, "environment", {}))
 
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
 }
 
+locals {
+  definitions = "${path.module}/../../../state_machines"
+
+  # How the machine drives each option.
+  option = {
+    sfn = {
+      replacements  = null
+      substitutions = { max_concurrency = var.max_concurrency }
+    }
+    sqs = {
+      replacements  = "${local.definitions}/kendra_ingestion.sqs.json"
+      substitutions = {}
+    }
+  }[var.deploy_option]
+
+  # The others are called by their queues.
+  called_functions = { for name, function in module.function : name => function.arn if !contains(keys(local.consumed), name) }
+}
+
 module "state_machine" {
   source = "../state_machine"
 
-  name       = local.name
-  definition = "${path.module}/../../../state_machines/kendra_ingestion.asl.json"
+  name         = local.name
+  definition   = "${local.definitions}/kendra_ingestion.asl.json"
+  replacements = local.option.replacements
 
   substitutions = merge(
-    { for name, function in module.function : "${name}_arn" => function.arn },
+    { for name, arn in local.called_functions : "${name}_arn" => arn },
+    local.option.substitutions,
     {
-      jobs_table              = aws_dynamodb_table.jobs.name
+      jobs_table              = module.table["jobs"].name
       notifications_topic_arn = var.notifications_topic_arn
       partition               = local.partition
-      max_concurrency         = var.max_concurrency
     },
   )
 
   policy             = data.aws_iam_policy_document.state_machine.json
   log_retention_days = var.log_retention_days
   kms_key_arn        = var.kms_key_arn
-}
-
-resource "aws_dynamodb_table" "jobs" {
-  name         = "${var.name_prefix}-jobs"
-  billing_mode = "PAY_PER_REQUEST"
-  hash_key     = "jobId"
-
-  attribute {
-    name = "jobId"
-    type = "S"
-  }
-
-  ttl {
-    attribute_name = "expiresAt"
-    enabled        = true
-  }
-
-  point_in_time_recovery {
-    enabled = true
-  }
-
-  server_side_encryption {
-    enabled     = true
-    kms_key_arn = var.kms_key_arn
-  }
 }

@@ -15,10 +15,20 @@ output "functions" {
 
 output "jobs_table" {
   description = "Name of the table with the lock of every job."
-  value       = aws_dynamodb_table.jobs.name
+  value       = module.table["jobs"].name
+}
+
+output "ledger_table" {
+  description = "Name of the table with what each document's last run made of it."
+  value       = module.table["ledger"].name
+}
+
+output "progress_table" {
+  description = "Name of the table that counts a job's messages; null where none are sent."
+  value       = local.queued ? module.table["progress"].name : null
 }
 
 output "dead_letter_queue_url" {
-  description = "URL of the queue with undeliverable manifest events."
-  value       = aws_sqs_queue.dead_letters.url
+  description = "URL of the queue with undeliverable manifest events and messages that nobody understands."
+  value       = module.dead_letters.url
 }

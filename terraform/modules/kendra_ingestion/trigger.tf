@@ -34,10 +34,10 @@ resource "aws_cloudwatch_event_target" "manifest_created" {
   }
 
   dead_letter_config {
-    arn = aws_sqs_queue.dead_letters.arn
+    arn = module.dead_letters.arn
   }
 
-  depends_on = [aws_iam_role_policy.events, aws_sqs_queue_policy.dead_letters]
+  depends_on = [aws_iam_role_policy.events, module.dead_letters]
 }
 
 data "aws_iam_policy_document" "events_trust" {
@@ -83,33 +83,10 @@ resource "aws_iam_role_policy" "events" {
   policy = data.aws_iam_policy_document.events.json
 }
 
-resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${local.name}-dead-letters"
-  message_retention_seconds = 1209600 # 14 days, the longest that SQS keeps a message
-  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
-  kms_master_key_id         = var.kms_key_arn
-}
+module "dead_letters" {
+  source = "../queue"
 
-data "aws_iam_policy_document" "dead_letters" {
-  statement {
-    sid       = "SendFromRule"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
-
-    principals {
-      type        = "Service"
-      identifiers = ["events.amazonaws.com"]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [aws_cloudwatch_event_rule.manifest_created.arn]
-    }
-  }
-}
-
-resource "aws_sqs_queue_policy" "dead_letters" {
-  queue_url = aws_sqs_queue.dead_letters.id
-  policy    = data.aws_iam_policy_document.dead_letters.json
+  name        = "${local.name}-dead-letters"
+  senders     = { "events.amazonaws.com" = aws_cloudwatch_event_rule.manifest_created.arn }
+  kms_key_arn = var.kms_key_arn
 }

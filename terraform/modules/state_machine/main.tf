@@ -10,13 +10,30 @@ locals {
   # Known from the name alone: the role trusts the machine, and the machine needs the role.
   arn = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${var.name}"
 
-  # The file is JSON as it stands, so the one number among the placeholders is quoted there.
-  rendered = replace(
-    templatefile(var.definition, var.substitutions),
+  files       = concat([var.definition], var.replacements[*])
+  placeholder = "[$]{([a-z0-9_]+)}"
+
+  # The files are JSON as they stand, so what is replaced is known before anything is filled in.
+  parsed   = [for path in local.files : jsondecode(file(path))]
+  combined = merge(local.parsed[0], { States = merge(local.parsed[*].States...) })
+  wanted   = toset(flatten(regexall(local.placeholder, jsonencode(local.combined))))
+  given    = toset(keys(var.substitutions))
+  unused   = setsubtract(local.given, local.wanted)
+  unfilled = setsubtract(local.wanted, local.given)
+  homeless = setsubtract(
+    flatten([for replacements in slice(local.parsed, 1, length(local.parsed)) : keys(replacements.States)]),
+    keys(local.parsed[0].States),
+  )
+
+  # templatefile fills in a whole file, so what only a replaced state names is filled in too, with a blank.
+  blank = { for name in toset(flatten([for path in local.files : regexall(local.placeholder, file(path))])) : name => "" }
+
+  # The one number among the placeholders is quoted in the file.
+  rendered = [for path in local.files : jsondecode(replace(
+    templatefile(path, merge(local.blank, var.substitutions)),
     "/\"MaxConcurrency\": *\"([0-9]+)\"/",
     "\"MaxConcurrency\": $1",
-  )
-  unused = [for name in keys(var.substitutions) : name if !strcontains(file(var.definition), "$${${name}}")]
+  ))]
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -106,7 +123,7 @@ resource "aws_iam_role_policy" "this" {
 resource "aws_sfn_state_machine" "this" {
   name       = var.name
   role_arn   = aws_iam_role.this.arn
-  definition = jsonencode(jsondecode(local.rendered))
+  definition = jsonencode(merge(local.rendered[0], { States = merge(local.rendered[*].States...) }))
 
   logging_configuration {
     level = "ALL"
@@ -132,7 +149,17 @@ resource "aws_sfn_state_machine" "this" {
   lifecycle {
     precondition {
       condition     = length(local.unused) == 0
-      error_message = "${var.definition} has no placeholder for ${join(", ", local.unused)}. Remove the substitution or use it."
+      error_message = "${join(" with ", local.files)} has no placeholder for ${join(", ", local.unused)}. Remove the substitution or use it."
+    }
+
+    precondition {
+      condition     = length(local.unfilled) == 0
+      error_message = "${join(" with ", local.files)} has placeholders that nothing fills: ${join(", ", local.unfilled)}. Correct the placeholder or add the substitution."
+    }
+
+    precondition {
+      condition     = length(local.homeless) == 0
+      error_message = "${join(" with ", local.files)} replaces states that are not there: ${join(", ", local.homeless)}. Nothing would lead to them."
     }
   }
 

@@ -8,8 +8,14 @@ variable "definition" {
   type        = string
 }
 
+variable "replacements" {
+  description = "Path of a file with States that stand in place of the definition's states of the same names, with placeholders as there. Null replaces none."
+  type        = string
+  default     = null
+}
+
 variable "substitutions" {
-  description = "What each placeholder of the definition stands for. Each must occur in it, and each of its placeholders must be here."
+  description = "What each placeholder of the definition stands for, as it is with its replacements. Each must occur in it, and each of its placeholders must be here."
   type        = map(string)
 }
 
