@@ -36,18 +36,32 @@ SETTINGS: Mapping[str, Any] = {
 EMBEDDED_SETTINGS: Mapping[str, Any] = {**SETTINGS, "proxies": {}, "s3": {"addressing_style": "path"}}
 
 
+NEEDED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "deploy_option": {"sfn": (), "sqs": ("progress_table",)},
+    "sink": {"kendra": ("kendra_index_id",), "bedrock": ("knowledge_base_id", "data_source_id")},
+}
+"""Which outputs each option and each sink has beside those that every deployment has."""
+
+
 @dataclass(frozen=True)
 class Deployment:
-    """One deployed pipeline. `endpoint` is None on AWS; `source` says where the outputs were read."""
+    """One deployed pipeline. The outputs that only another option or sink has are None; `endpoint` is None on AWS;
+    `source` says where the outputs were read."""
 
     aws_region: str
+    deploy_option: str
+    sink: str
     ingestion_bucket: str
     reports_bucket: str
-    kendra_index_id: str
     state_machine_arn: str
     jobs_table: str
+    ledger_table: str
     notifications_topic_arn: str
     dead_letter_queue_url: str
+    kendra_index_id: str | None = None
+    knowledge_base_id: str | None = None
+    data_source_id: str | None = None
+    progress_table: str | None = None
     endpoint: str | None = None
     source: str = ""
 
@@ -74,18 +88,29 @@ class Deployment:
 
 
 _OUTPUTS = tuple(field.name for field in fields(Deployment) if field.name not in ("endpoint", "source"))
+_OF_SOME = frozenset(name for kinds in NEEDED_BY.values() for names in kinds.values() for name in names)
 
 
 def from_outputs(outputs: Mapping[str, Any], source: str, endpoint: str | None = None) -> Deployment:
-    """Read Terraform's outputs, plain or as `terraform output -json` wraps them in `{"value": ...}`."""
+    """Read Terraform's outputs, plain or as `terraform output -json` wraps them in `{"value": ...}`.
+
+    Raises NoDeployment, which names every output that the deployment's option and sink need and that is not there.
+    """
     plain = {
         name: value["value"] if isinstance(value, dict) and "value" in value else value
         for name, value in outputs.items()
     }
-    missing = [name for name in _OUTPUTS if not isinstance(plain.get(name), str) or not plain[name]]
+    found = {name: plain[name] for name in _OUTPUTS if isinstance(plain.get(name), str) and plain[name]}
+    needed = {name for name in _OUTPUTS if name not in _OF_SOME}
+    for choice, kinds in NEEDED_BY.items():
+        kind = found.get(choice)
+        if kind is not None and kind not in kinds:
+            raise NoDeployment(f"{source} has {choice} {kind!r}; this version of millrace knows {', '.join(kinds)}")
+        needed.update(kinds[kind] if kind else ())
+    missing = [name for name in _OUTPUTS if name in needed - found.keys()]
     if missing:
         raise NoDeployment(f"{source} lacks the outputs {', '.join(missing)}; run terraform apply there")
-    return Deployment(**{name: plain[name] for name in _OUTPUTS}, endpoint=endpoint, source=source)
+    return Deployment(**found, endpoint=endpoint, source=source)
 
 
 def find(folder: Path, outputs_file: Path | None = None, terraform: Path = TERRAFORM_FOLDER) -> Deployment:

@@ -5,6 +5,8 @@
   - NoDeployment          1  nothing to talk to: no embedded AWS is running and Terraform has no outputs
   - NotFound              1  the job, execution or report that was asked for does not exist
   - AlreadyRunning        4  an execution holds this job's lock at this moment
+  - NotRunning            1  the job that was to be stopped is not running
+  - PlaceTaken            1  another job's manifest lies where this one's would go, or where this one's was
   - UploadFailed          1  a file did not arrive; the manifest was not written, so no job began
   - StillRunning          1  the time limit of a wait has passed; the job itself goes on
   - AwsError              1  AWS refused or could not be reached
@@ -24,6 +26,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     FAILED_DOCUMENTS = 3
     ALREADY_RUNNING = 4
+    STOPPED = 5
 
     @property
     def meaning(self) -> str:
@@ -33,6 +36,7 @@ class ExitCode(IntEnum):
             ExitCode.USAGE: "wrong usage",
             ExitCode.FAILED_DOCUMENTS: "finished with failed documents",
             ExitCode.ALREADY_RUNNING: "the job is already running",
+            ExitCode.STOPPED: "the job was stopped",
         }[self]
 
 
@@ -54,6 +58,14 @@ class NotFound(MillraceError):
 
 class AlreadyRunning(MillraceError):
     exit_code = ExitCode.ALREADY_RUNNING
+
+
+class NotRunning(MillraceError):
+    pass
+
+
+class PlaceTaken(MillraceError):
+    pass
 
 
 class UploadFailed(MillraceError):

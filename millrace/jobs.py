@@ -8,12 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """`owner` may act now (None: nobody); `execution` acted last. Both are executions' names or ARNs."""
+    """`owner` may act now (None: nobody); `execution` acted last. Both are executions' names or ARNs. `run` names the
+    work of the upload that was taken up last; `status` is RUNNING, FINISHED, FAILED or STOPPED."""
 
     job_id: str
     owner: str | None
     execution: str | None
     status: str | None
+    run: str | None = None
 
 
 class Jobs:
@@ -27,4 +29,4 @@ class Jobs:
         if said is None:
             return None
         text = {name: value["S"] for name, value in said.items() if "S" in value}
-        return Job(job_id, text.get("owner"), text.get("execution"), text.get("status"))
+        return Job(job_id, text.get("owner"), text.get("execution"), text.get("status"), text.get("run"))

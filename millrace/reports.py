@@ -1,4 +1,4 @@
-"""A finished job's report, as AggregateFailures left it in the reports bucket."""
+"""A finished job's report, as AggregateFailures left it in the reports bucket, and the manifest that it obeyed."""
 
 from __future__ import annotations
 
@@ -34,24 +34,46 @@ class Reports:
 
     def summary(self, job_id: str) -> dict[str, Any]:
         """summary.json as it stands. Raises NotFound where the job has not come to its report."""
-        return json.loads(self._read(job_id, "summary.json"))
+        return json.loads(self._report(job_id, "summary.json"))
+
+    def has(self, job_id: str) -> bool:
+        """Whether a job of this id has come to its report."""
+        return self._find(self._key(job_id, "summary.json")) is not None
 
     def failures(self, job_id: str) -> Iterator[Failure]:
         """The rows of failures.csv, without the apostrophes that keep spreadsheets from reading formulas."""
-        text = io.StringIO(self._read(job_id, "failures.csv").decode("utf-8"), newline="")
+        text = io.StringIO(self._report(job_id, "failures.csv").decode("utf-8"), newline="")
         for row in csv.DictReader(text):
             yield Failure(*(row[name].removeprefix("'") for name in COLUMNS))
 
-    def _read(self, job_id: str, name: str) -> bytes:
-        try:
-            return self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id, name))["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
+    def manifest(self, job_id: str, run: str) -> dict[str, Any]:
+        """The manifest that this run of the job obeyed: of the work area, or archived when that has expired. Raises
+        NotFound where both have."""
+        for key in (f"_work/{job_id}/{run}/manifest.json", f"_archive/{job_id}/manifest.json"):
+            body = self._find(key)
+            if body is not None:
+                return json.loads(body)
+        raise NotFound(
+            f"the manifest of job {job_id} has expired in {self._bucket}, so nobody knows which ids it deleted; "
+            "submit the documents again: millrace submit FOLDER"
+        )
+
+    def _report(self, job_id: str, name: str) -> bytes:
+        body = self._find(self._key(job_id, name))
+        if body is None:
             raise NotFound(
                 f"job {job_id} has no report at {self.place(job_id, name)}; it may still be running "
                 f"(millrace watch {job_id}) or have failed (millrace runs)"
-            ) from error
+            )
+        return body
+
+    def _find(self, key: str) -> bytes | None:
+        try:
+            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return None
 
     @staticmethod
     def _key(job_id: str, name: str) -> str:

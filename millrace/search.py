@@ -1,9 +1,18 @@
-"""Asking the Kendra index, to see that what was ingested can be found."""
+"""Asking the deployment's sink, to see that what was ingested can be found."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from millrace.deployment import Deployment
+
+TITLE = "_document_title"  # the attribute in which the pipeline keeps a document's title, in either sink
+EXCERPT_CHARACTERS = 300  # as much as Kendra's own excerpts hold
+_WORD = re.compile(r"\w+")
+MOST_RESULTS = 100  # Query's PageSize and Retrieve's numberOfResults
 
 
 @dataclass(frozen=True)
@@ -17,16 +26,90 @@ class Answer:
         return {"documentId": self.document_id, "title": self.title, "excerpt": self.excerpt, "uri": self.uri}
 
 
-def ask(kendra: Any, index_id: str, question: str, limit: int = 10) -> list[Answer]:
-    """The best `limit` (1 to 100) documents for a question, best first."""
-    said = kendra.query(IndexId=index_id, QueryText=question, PageSize=limit)
-    return [_answer(item) for item in said.get("ResultItems", [])]
+class Search(Protocol):
+    """What can be asked. `name` is how a sentence calls it."""
+
+    name: str
+
+    def ask(self, question: str, limit: int = 10) -> list[Answer]:
+        """The best `limit` (1 to 100) documents for a question, best first."""
 
 
-def _answer(item: dict[str, Any]) -> Answer:
-    return Answer(
-        document_id=item.get("DocumentId", ""),
-        title=item.get("DocumentTitle", {}).get("Text", ""),
-        excerpt=" ".join(item.get("DocumentExcerpt", {}).get("Text", "").split()),
-        uri=item.get("DocumentURI", ""),
-    )
+class KendraIndex:
+    name = "Kendra"
+
+    def __init__(self, kendra: Any, index_id: str) -> None:
+        self._kendra = kendra
+        self._index_id = index_id
+
+    def ask(self, question: str, limit: int = 10) -> list[Answer]:
+        said = self._kendra.query(IndexId=self._index_id, QueryText=question, PageSize=limit)
+        return [self._answer(item) for item in said.get("ResultItems", [])]
+
+    @staticmethod
+    def _answer(item: dict[str, Any]) -> Answer:
+        return Answer(
+            document_id=item.get("DocumentId", ""),
+            title=item.get("DocumentTitle", {}).get("Text", ""),
+            excerpt=_one_line(item.get("DocumentExcerpt", {}).get("Text", "")),
+            uri=item.get("DocumentURI", ""),
+        )
+
+
+class KnowledgeBase:
+    name = "the knowledge base"
+
+    def __init__(self, runtime: Any, knowledge_base_id: str) -> None:
+        self._runtime = runtime
+        self._knowledge_base_id = knowledge_base_id
+
+    def ask(self, question: str, limit: int = 10) -> list[Answer]:
+        """As Search. A knowledge base answers with passages: of several of one document, the best stands for it."""
+        said = self._runtime.retrieve(
+            knowledgeBaseId=self._knowledge_base_id,
+            retrievalQuery={"text": question},
+            retrievalConfiguration={"vectorSearchConfiguration": {"numberOfResults": MOST_RESULTS}},
+        )
+        best: dict[str, Answer] = {}
+        for passage in said["retrievalResults"]:
+            answer = self._answer(passage)
+            best.setdefault(answer.document_id, answer)
+        return list(best.values())[:limit]
+
+    @staticmethod
+    def _answer(passage: dict[str, Any]) -> Answer:
+        location = passage.get("location", {})
+        uri = location.get("s3Location", {}).get("uri", "")
+        return Answer(
+            document_id=location.get("customDocumentLocation", {}).get("id", uri),
+            title=passage.get("metadata", {}).get(TITLE, ""),
+            excerpt=_one_line(passage.get("content", {}).get("text", "")),
+            uri=uri,
+        )
+
+
+def of(deployment: Deployment, client: Callable[[str], Any]) -> Search:
+    """What the deployment's documents can be found in. `client` makes a client of a service."""
+    if deployment.sink == "bedrock":
+        return KnowledgeBase(client("bedrock-agent-runtime"), deployment.knowledge_base_id or "")
+    return KendraIndex(client("kendra"), deployment.kendra_index_id or "")
+
+
+def shortened(text: str, question: str, most: int = EXCERPT_CHARACTERS) -> str:
+    """The stretch of a text that holds the most of the question's words, for a passage longer than a person reads."""
+    if len(text) <= most:
+        return text
+    asked = {word.lower() for word in _WORD.findall(question)}
+    found = [(match.start(), match.group().lower()) for match in _WORD.finditer(text) if match.group().lower() in asked]
+
+    def worth(begin: int) -> int:
+        return len({word for at, word in found if begin <= at < begin + most})
+
+    begin = max((at for at, _ in found), key=worth, default=0)
+    begin = min(begin, len(text) - most)
+    stretch = text[begin : begin + most]
+    return f"{'...' if begin else ''}{stretch.strip()}{'...' if begin + most < len(text) else ''}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 MOST_PREFIX_CHARACTERS = 900
 _NOT_IN_A_PREFIX = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Mode(StrEnum):
+    """Which documents of the folder a job sends."""
+
+    FULL = "full"
+    CHANGED = "changed"
+    """Those that the sink does not know yet as they are now."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,7 @@ def plan(
     *,
     prefix: str | None = None,
     job_id: str | None = None,
+    mode: Mode | None = None,
     manifest: dict[str, Any] | None = None,
 ) -> Submission:
     """Decide the job's id, its prefix and its manifest; what is named here comes before what the manifest
@@ -192,8 +202,9 @@ def plan(
     prefix = _text(prefix or given.get("prefix") or folder, "prefix").removesuffix("/")
     _check_prefix(prefix)
     job_id = _text(job_id or given.get("jobId") or job_id_of(folder, now), "jobId")
-    _check_job_id(job_id)
-    submission = Submission(job_id, prefix, bucket, {**given, "jobId": job_id, "prefix": prefix})
+    check_job_id(job_id)
+    chosen = {"jobId": job_id, "prefix": prefix, **({"mode": str(mode)} if mode else {})}
+    submission = Submission(job_id, prefix, bucket, {**given, **chosen})
     problems = [problem for file in found.files if (problem := _key_problem(submission.key(file)))]
     if problems:
         more = f" (and {len(problems) - 1} more like it)" if len(problems) > 1 else ""
@@ -218,7 +229,8 @@ def _check_prefix(prefix: str) -> None:
         )
 
 
-def _check_job_id(job_id: str) -> None:
+def check_job_id(job_id: str) -> None:
+    """Raise UsageError for a name that the pipeline would refuse."""
     if not _JOB_ID.fullmatch(job_id):
         raise UsageError(
             f"the job id {job_id[:120]!r} is not usable: 1 to 100 letters (a-z), digits, '.', '_' and '-', "
@@ -298,3 +310,18 @@ def write_manifest(s3: Any, submission: Submission) -> datetime:
     )
     said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(said) if said else datetime.now(UTC).replace(microsecond=0)
+
+
+def find_manifest(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """The manifest that lies there until its job has finished: {} where it cannot be read, None where none is."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return None
+    try:
+        manifest = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}

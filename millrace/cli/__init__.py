@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli import pipeline
+from millrace.cli import pipeline, recovery
 from millrace.cli.context import Context
 from millrace.cli.group import Group
 from millrace.errors import ExitCode
@@ -52,4 +52,5 @@ def settings(
 
 
 pipeline.add_to(app)
+recovery.add_to(app)
 app.add_typer(local.app, name="local")

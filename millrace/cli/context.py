@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -13,11 +14,14 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from millrace import deployment
+from millrace import deployment, search
 from millrace.deployment import Deployment
 from millrace.executions.adapter import Executions
+from millrace.executions.counting import Counting, Progress
+from millrace.executions.view import Requests, RunView
 from millrace.jobs import Jobs
 from millrace.reports import Reports
+from millrace.search import Search
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -72,6 +76,15 @@ class Context:
     @cached_property
     def reports(self) -> Reports:
         return Reports(self.client("s3"), self.deployment.reports_bucket)
+
+    @cached_property
+    def search(self) -> Search:
+        return search.of(self.deployment, self.client)
+
+    def counting(self) -> Callable[[RunView], Requests | None]:
+        """What says how far the queues are while one execution is watched; nothing where there are none."""
+        table = self.deployment.progress_table
+        return Counting(Progress(self.client("dynamodb"), table)) if table else lambda _: None
 
     @property
     def seconds_between_looks(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,28 +9,28 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from millrace import search, submission
+from millrace import submission
 from millrace.cli.context import Context
-from millrace.cli.printing import equation, plain, runs_table, say, say_failures, say_what_there_is
+from millrace.cli.printing import equation, plain, retried, runs_table, say, say_failures, say_what_there_is
+from millrace.cli.watching import (
+    SECONDS_TO_WATCH,
+    TimeLimit,
+    WatchIt,
+    execution_of_upload,
+    job_of,
+    last_execution_of,
+    watch_to_its_end,
+)
 from millrace.errors import AlreadyRunning, ExitCode, NotFound, UsageError
 from millrace.executions.adapter import Execution, manifest_of
-from millrace.executions.changes import changes
-from millrace.executions.drawing import draw
-from millrace.executions.outcome import job_id_of, outcome_of, sentence
-from millrace.executions.view import RunView, view_of
-from millrace.executions.watching import Pace, await_execution, follow
+from millrace.executions.outcome import job_id_of, was_stopped
+from millrace.executions.view import view_of
 from millrace.reports import counts_of
-from millrace.submission import Submission, Survey
+from millrace.search import shortened
+from millrace.submission import Mode, Submission, Survey
 
-SECONDS_TO_BEGIN = 60.0
-SECONDS_TO_WATCH = 12 * 3600.0
 ROWS_SHOWN = 50
-INTERRUPTED = 130
 FIRST_EVENTS = 25  # enough to hold LoadManifest with a few retries, which knows the job's id
-
-TimeLimit = Annotated[
-    float, typer.Option("--time-limit", min=0, metavar="SECONDS", help="Stop watching after this time.")
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,6 +50,10 @@ def submit(
     job_id: Annotated[
         str | None, typer.Option(help="The job's name; the folder's name and the time if not given.")
     ] = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(help="full sends every document, changed only those that the sink does not know as they are."),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A manifest to use in place of the folder's own (deletes, mode, ...)."),
@@ -59,7 +62,7 @@ def submit(
         bool,
         typer.Option("--strict", help="Refuse a folder with files that lack a partner or were left out."),
     ] = False,
-    watch_it: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
+    watch_it: WatchIt = False,
     time_limit: TimeLimit = SECONDS_TO_WATCH,
 ) -> None:
     """Upload a folder's documents and start a job.
@@ -79,6 +82,7 @@ def submit(
         datetime.now(UTC),
         prefix=prefix,
         job_id=job_id,
+        mode=mode,
         manifest=submission.read_manifest(manifest) if manifest else None,
     )
     began = send(context, job, found)
@@ -86,9 +90,8 @@ def submit(
     if not watch_it:
         say(context.console, f"submitted as {job.job_id}; see it: millrace watch {job.job_id}")
         return
-    pace = Pace(every=context.seconds_between_looks, at_most=SECONDS_TO_BEGIN)
-    execution = await_execution(context.executions, job.bucket, job.manifest_key, began, pace)
-    raise typer.Exit(watch_to_its_end(context, execution, job.job_id, time_limit))
+    execution = execution_of_upload(context, job.bucket, job.manifest_key, began)
+    raise typer.Exit(watch_to_its_end(context, execution, job.job_id, time_limit).exit_code)
 
 
 def send(context: Context, job: Submission, found: Survey) -> datetime:
@@ -101,13 +104,12 @@ def send(context: Context, job: Submission, found: Survey) -> datetime:
     return submission.write_manifest(context.client("s3"), job)
 
 
-def refuse_if_running(context: Context, job_id: str) -> None:
+def refuse_if_running(context: Context, job_id: str, advice: str = "or name another: --job-id") -> None:
     """Raise AlreadyRunning while an execution that has not ended holds the job's lock."""
     job = context.jobs.get(job_id)
     if job is not None and job.owner and context.executions.is_running(job.owner):
         raise AlreadyRunning(
-            f"job {job_id} is running now, so no manifest was written; watch it (millrace watch {job_id}) "
-            "or name another: --job-id"
+            f"job {job_id} is running now, so no manifest was written; watch it (millrace watch {job_id}) {advice}"
         )
 
 
@@ -145,18 +147,8 @@ def watch(
 ) -> None:
     """Show a job's states as they change, to its end. Ctrl-C stops watching; the job goes on."""
     context: Context = ctx.obj
-    execution = _execution_of(context, job) if job else _newest(context)
-    raise typer.Exit(watch_to_its_end(context, execution, job, time_limit))
-
-
-def _execution_of(context: Context, job_id: str) -> Execution:
-    job = context.jobs.get(job_id)
-    if job is None or not job.execution:
-        raise NotFound(
-            f"no job {job_id} in table {context.deployment.jobs_table}; if it was submitted a moment ago, "
-            "repeat the command; list the jobs: millrace runs"
-        )
-    return context.executions.describe(context.executions.arn_of(job.execution))
+    execution = last_execution_of(context, job_of(context, job)) if job else _newest(context)
+    raise typer.Exit(watch_to_its_end(context, execution, job, time_limit).exit_code)
 
 
 def _newest(context: Context) -> Execution:
@@ -164,65 +156,6 @@ def _newest(context: Context) -> Execution:
     if not newest:
         raise NotFound("nothing has run yet; hand in a folder: millrace submit FOLDER --watch")
     return newest[0]
-
-
-def watch_to_its_end(context: Context, execution: Execution, job_id: str | None, time_limit: float) -> ExitCode | int:
-    """Show an execution until it has ended, then its counts. Returns the exit code."""
-    pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
-    views = follow(context.executions.history(execution.arn), pace)
-    context.emit({"type": "execution", "execution": execution.arn, "jobId": job_id, "startedAt": execution.started})
-    say(context.console, f"execution {execution.name}")
-    try:
-        view = last_of_json(context, views) if context.machine else draw(context.console, views)
-    except KeyboardInterrupt:
-        context.notes.print("stopped watching; the job goes on: millrace watch", soft_wrap=True)
-        return INTERRUPTED
-    return conclude(context, view, job_id)
-
-
-def last_of_json(context: Context, views: Iterator[RunView]) -> RunView:
-    """Print each change as a line of JSON, and return the last view."""
-    before: RunView | None = None
-    for view in views:
-        for change in changes(before, view):
-            context.emit(change.as_dict())
-        before = view
-    assert before is not None
-    return before
-
-
-def conclude(context: Context, view: RunView, job_id: str | None) -> ExitCode:
-    """Say how an execution ended."""
-    outcome = outcome_of(view)
-    job_id = outcome.job_id or job_id
-    took = round(view.seconds(datetime.now(UTC)), 3)
-    context.emit(
-        {
-            "type": "end",
-            "jobId": job_id,
-            "status": str(view.status),
-            "error": view.error,
-            "cause": view.cause,
-            "message": sentence(view.cause) if view.error else None,
-            "seconds": took,
-            "counts": outcome.counts,
-            "report": outcome.report,
-            "note": outcome.note,
-            "exitCode": int(outcome.exit_code),
-        }
-    )
-    console = context.console
-    if view.error:
-        say(console, f"{view.status} after {took:.1f} s: {view.error}: {sentence(view.cause)}", "red")
-    elif outcome.note:
-        say(console, f"ended after {took:.1f} s: {outcome.note}")
-    else:
-        say(console, f"finished in {took:.1f} s: {equation(outcome.counts)}")
-    if outcome.counts.get("unverified"):
-        say(console, "unverified: accepted, but the index had not answered at the deadline; ask it: millrace query")
-    if outcome.exit_code is ExitCode.FAILED_DOCUMENTS:
-        say(console, f"the failed documents and their reasons: millrace report {job_id}")
-    return outcome.exit_code
 
 
 def report(
@@ -243,6 +176,10 @@ def report(
     context.emit({**({} if failures_only else {"summary": summary}), "failures": rows, "csv": place})
     if not failures_only:
         say(context.console, f"job {job}: {equation(counts)}")
+        if summary.get("stopped"):
+            say(context.console, f"it was stopped before all was sent; go on with it: millrace redrive {job}", "yellow")
+        if summary.get("retry"):
+            say(context.console, retried(summary["retry"]))
     say_failures(context.console, failures[:limit])
     if len(failures) > limit:
         say(context.console, f"and {len(failures) - limit} more")
@@ -272,6 +209,7 @@ def _run(context: Context, execution: Execution) -> dict[str, Any]:
         "name": described.name,
         "execution": described.arn,
         "status": described.status,
+        "stopped": was_stopped(described.output),
         "jobId": job_id_of(view_of(context.executions.history(described.arn, page=FIRST_EVENTS).first_page())),
         "manifest": f"s3://{manifest[0]}/{manifest[1]}" if manifest else None,
         "startedAt": described.started,
@@ -284,13 +222,13 @@ def query(
     text: Annotated[str, typer.Argument(help="What to ask.")],
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many answers.")] = 5,
 ) -> None:
-    """Ask the Kendra index: can what was ingested be found?"""
+    """Ask the index or the knowledge base: can what was ingested be found?"""
     context: Context = ctx.obj
-    answers = search.ask(context.client("kendra"), context.deployment.kendra_index_id, text, limit)
+    answers = context.search.ask(text, limit)
     context.emit({"query": text, "answers": [answer.as_dict() for answer in answers]})
     if not answers:
         say(context.console, "no document answers this; other words may")
     for answer in answers:
         say(context.console, answer.title or "(no title)", "bold")
         say(context.console, f"  {answer.document_id}", "dim")
-        context.console.print(plain(f"  {answer.excerpt}"))
+        context.console.print(plain(f"  {shortened(answer.excerpt, text)}"))

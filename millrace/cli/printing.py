@@ -47,6 +47,22 @@ def equation(counts: Mapping[str, int]) -> str:
     return f"planned {counts.get('planned', 0)} = {' + '.join(terms) or '0'}"
 
 
+def by_code(numbers: Mapping[str, int]) -> str:
+    """`MissingMetadata 3, Refused 1`: the most frequent first."""
+    return ", ".join(f"{code} {number}" for code, number in sorted(numbers.items(), key=lambda item: -item[1]))
+
+
+def retried(came: Mapping[str, Any]) -> str:
+    """What a retry's plan made of the failed documents of the job that it retries (summary.json's `retry`)."""
+    parts = [f"{came['planned']} tried again"]
+    if came["neverSucceed"]:
+        never = sum(came["neverSucceed"].values())
+        parts.append(f"{never} can never succeed as they are ({by_code(came['neverSucceed'])})")
+    if came["gone"]:
+        parts.append(f"{came['gone']} no longer in the folder")
+    return f"failed documents of job {came['job']}: {came['failed']}; {', '.join(parts)}"
+
+
 def say_failures(console: Console, failures: Iterable[Failure], indent: int = 0) -> None:
     """Two lines a failure, since ids and reasons are long: the id whole, to be copied, then its code and why."""
     for failure in failures:
@@ -56,13 +72,14 @@ def say_failures(console: Console, failures: Iterable[Failure], indent: int = 0)
 
 
 def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
-    """A row a run; one that read no manifest shows which manifest it was started for."""
+    """A row a run; one that read no manifest shows which manifest it was started for, one that was stopped says so."""
     table = _table("status", "job", "began", "seconds", "execution")
     for run in runs:
         began = run["startedAt"].astimezone()
         job = run["jobId"] or run["manifest"] or "-"
         seconds = f"{run['seconds']:.1f}"
-        table.add_row(run["status"], plain(job), f"{began:%Y-%m-%d %H:%M:%S}", seconds, run["name"])
+        status = "STOPPED" if run["stopped"] else run["status"]
+        table.add_row(status, plain(job), f"{began:%Y-%m-%d %H:%M:%S}", seconds, run["name"])
     return table
 
 

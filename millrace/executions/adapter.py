@@ -1,4 +1,4 @@
-"""Step Functions in Millrace's words: list, describe, start, and read the history of executions."""
+"""Step Functions in Millrace's words: list, describe, start, abort and redrive executions, and read their history."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ PAGE = 1_000  # GetExecutionHistory's and ListExecutions' largest page
 
 @dataclass(frozen=True)
 class Execution:
+    """`redrivable` is whether Step Functions would take it up again, `redrives` how often it did."""
+
     arn: str
     name: str
     status: str
@@ -24,6 +26,8 @@ class Execution:
     ended: datetime | None = None
     input: str | None = None
     output: str | None = None
+    redrivable: bool = False
+    redrives: int = 0
 
     @property
     def running(self) -> bool:
@@ -52,12 +56,17 @@ class Executions:
             raise NotFound(f"there is no execution {arn}; list them: millrace runs") from error
         return _execution(said)
 
+    def find(self, arn: str) -> Execution | None:
+        """None where Step Functions does not know it, or no longer."""
+        try:
+            return self.describe(arn)
+        except NotFound:
+            return None
+
     def is_running(self, name: str) -> bool:
         """Whether Step Functions knows this execution (name or ARN) and it has not ended."""
-        try:
-            return self.describe(self.arn_of(name)).running
-        except NotFound:
-            return False
+        found = self.find(self.arn_of(name))
+        return found is not None and found.running
 
     def start(self, bucket: str, key: str) -> Execution:
         """Run a manifest by hand, as its event would."""
@@ -65,6 +74,17 @@ class Executions:
             stateMachineArn=self._machine, input=json.dumps({"bucket": bucket, "key": key})
         )
         return self.describe(said["executionArn"])
+
+    def abort(self, arn: str, cause: str) -> None:
+        """End it where it stands, without a word to the state machine. One that has ended stays as it is."""
+        self._client.stop_execution(executionArn=arn, error="Aborted", cause=cause)
+
+    def redrive(self, arn: str) -> None:
+        """Go on with the state in which it stopped."""
+        try:
+            self._client.redrive_execution(executionArn=arn)
+        except self._client.exceptions.ExecutionNotRedrivable as error:
+            raise from_aws(error) from error
 
     def of_manifest(self, bucket: str, key: str, since: datetime) -> Execution | None:
         """The newest execution that began at `since` or later and whose input names this manifest."""
@@ -144,4 +164,6 @@ def _execution(said: dict[str, Any]) -> Execution:
         ended=said.get("stopDate"),
         input=said.get("input"),
         output=said.get("output"),
+        redrivable=said.get("redriveStatus") == "REDRIVABLE",
+        redrives=said.get("redriveCount", 0),
     )

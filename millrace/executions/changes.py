@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from millrace.executions.view import MapProgress, RunView, Status, Step
+from millrace.executions.view import MapProgress, Requests, RunView, Status, Step
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Change:
     error: str | None
     cause: str | None
     map: MapProgress | None
+    requests: Requests | None
 
     def as_dict(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -38,6 +39,8 @@ class Change:
             document |= {"error": self.error, "cause": self.cause}
         if self.map:
             document["map"] = {**vars(self.map), "running": self.map.running}
+        if self.requests:
+            document["requests"] = vars(self.requests)
         return document
 
 
@@ -65,4 +68,5 @@ def _change(step: Step, turn: int) -> Change:
         error=visit.error,
         cause=visit.cause,
         map=visit.map,
+        requests=visit.requests,
     )

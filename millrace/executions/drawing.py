@@ -13,7 +13,7 @@ from rich.text import Text
 
 from millrace.executions.changes import Change, changes
 from millrace.executions.outcome import sentence
-from millrace.executions.view import MapProgress, RunView, Status, Step
+from millrace.executions.view import MapProgress, Requests, RunView, Status, Step
 
 MARKS = {
     Status.RUNNING: ("●", "yellow"),
@@ -90,7 +90,7 @@ def table(view: RunView, now: datetime) -> RenderableType:
 
 def line(change: Change) -> Text:
     mark, colour = MARKS[change.status]
-    note = _note(turns=change.turn, retries=change.retries, progress=change.map, error=change.error)
+    note = _note(change.turn, change.retries, change.map, change.requests, change.error)
     return Text.assemble((f"{mark} ", colour), f"{change.state:<24}", f"{change.seconds or 0:>8.1f} s  ", note)
 
 
@@ -99,13 +99,15 @@ def _worth_showing(kind: str, status: Status) -> bool:
 
 
 def _step_note(step: Step) -> str:
-    return _note(len(step.visits), step.retries, step.last.map, step.last.error)
+    return _note(len(step.visits), step.retries, step.last.map, step.last.requests, step.last.error)
 
 
-def _note(turns: int, retries: int, progress: MapProgress | None, error: str | None) -> str:
+def _note(turns: int, retries: int, progress: MapProgress | None, requests: Requests | None, error: str | None) -> str:
     parts = []
     if progress:
         parts.append(_map_note(progress))
+    if requests:
+        parts.append(f"{requests.done} of {requests.expected} requests")
     if turns > 1:
         parts.append(f"turn {turns}")
     if retries:

@@ -21,31 +21,43 @@ QUIET_ENDINGS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """`job_id` is None if no manifest was read, `counts` {} without a report; `note` explains a quiet end."""
+    """`job_id` is None if no manifest was read, `counts` {} without a report; `note` explains a quiet end. `stopped` is
+    whether somebody stopped the job: its report then says what was done before."""
 
     exit_code: ExitCode
     job_id: str | None
     counts: dict[str, int]
     report: str | None
     note: str | None
+    stopped: bool
 
 
 def outcome_of(view: RunView) -> Outcome:
     """Judge an execution that has ended."""
-    report = _object(view.output).get("report")
-    report = report if isinstance(report, dict) else {}
+    report = _report(view.output)
     counts = counts_of(report)
+    stopped = was_stopped(view.output)
     note = next((QUIET_ENDINGS[visit.name] for visit in view.visits if visit.name in QUIET_ENDINGS), None)
-    return Outcome(_exit_code(view, counts), job_id_of(view), counts, report.get("report"), note)
+    return Outcome(_exit_code(view, counts, stopped), job_id_of(view), counts, report.get("report"), note, stopped)
+
+
+def was_stopped(output: str | None) -> bool:
+    """Whether an execution that ended with this output was stopped before all was done."""
+    return bool(_report(output).get("stopped"))
 
 
 def job_id_of(view: RunView) -> str | None:
     """The job's id, as soon as the manifest was read."""
+    return manifest_in(view).get("jobId")
+
+
+def manifest_in(view: RunView) -> dict[str, Any]:
+    """What LoadManifest answered (docs/architecture.md, "Functions"); {} before."""
     for visit in view.visits:
         if visit.name == "LoadManifest" and visit.status is Status.SUCCEEDED:
             manifest = _object(visit.output).get("manifest")
-            return manifest.get("jobId") if isinstance(manifest, dict) else None
-    return None
+            return manifest if isinstance(manifest, dict) else {}
+    return {}
 
 
 def sentence(cause: str | None) -> str:
@@ -54,12 +66,19 @@ def sentence(cause: str | None) -> str:
     return said if isinstance(said, str) and said else cause or "no cause was given"
 
 
-def _exit_code(view: RunView, counts: dict[str, int]) -> ExitCode:
+def _exit_code(view: RunView, counts: dict[str, int], stopped: bool) -> ExitCode:
     if view.error == JOB_BUSY or any(visit.name == ALREADY_RUNNING for visit in view.visits):
         return ExitCode.ALREADY_RUNNING
     if view.status is not Status.SUCCEEDED:
         return ExitCode.FAILED
+    if stopped:
+        return ExitCode.STOPPED
     return ExitCode.FAILED_DOCUMENTS if counts.get("failed") else ExitCode.OK
+
+
+def _report(output: str | None) -> dict[str, Any]:
+    report = _object(output).get("report")
+    return report if isinstance(report, dict) else {}
 
 
 def _object(text: str | None) -> dict[str, Any]:

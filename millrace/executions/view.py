@@ -46,6 +46,14 @@ class MapProgress:
 
 
 @dataclass(frozen=True)
+class Requests:
+    """A job's requests in the queues: how many there are, and of how many the outcome is known."""
+
+    done: int
+    expected: int
+
+
+@dataclass(frozen=True)
 class Iteration:
     """Where a nested visit happened: in which Map (or Parallel) visit, and in which of its iterations."""
 
@@ -55,7 +63,10 @@ class Iteration:
 
 @dataclass
 class Visit:
-    """One passage through a state. `number` is its StateEntered event's id; `retries` counts new attempts."""
+    """One passage through a state. `number` is its StateEntered event's id; `retries` counts new attempts.
+
+    `requests` is no part of the history: `counting` adds it where the state waits for queues.
+    """
 
     number: int
     name: str
@@ -70,6 +81,7 @@ class Visit:
     error: str | None = None
     cause: str | None = None
     map: MapProgress | None = None
+    requests: Requests | None = None
 
     def seconds(self, now: datetime) -> float:
         return ((self.exited or now) - self.entered).total_seconds()
@@ -215,8 +227,14 @@ class _Reading:
         """A redrive goes on with the visit that ended the execution; its state is not entered again."""
         for visit in reversed(self.view.visits):
             if visit.inside is None and visit.status in _UNFINISHED:
-                return _reopened(visit)
+                return self._reopened(visit)
         return _Place()
+
+    def _reopened(self, visit: Visit) -> _Place:
+        """Its next attempt is the redrive's, and no retry."""
+        self._scheduled.discard(visit.number)
+        visit.status, visit.exited, visit.error, visit.cause = Status.RUNNING, None, None, None
+        return _Place(visit, visit.inside)
 
     def _close_what_is_open(self, event: Event, culprit: Visit | None) -> None:
         for visit in self.view.visits:
@@ -266,7 +284,7 @@ class _Reading:
             container.map.started += 1
             iteration = Iteration(container.number, details["index"])
             last = self._last_in.get(iteration)
-            return _reopened(last) if last and last.status in _UNFINISHED else _Place(None, iteration)
+            return self._reopened(last) if last and last.status in _UNFINISHED else _Place(None, iteration)
         if place.visit is not None and place.visit is not container and place.visit.status is Status.RUNNING:
             place.visit.exited = event["timestamp"]
             place.visit.status = Status.FAILED if event["type"] == "MapIterationFailed" else Status.ABORTED
@@ -306,11 +324,6 @@ class _Reading:
             visit.status, visit.exited = Status.ABORTED, event["timestamp"]
         elif kind.endswith(("Failed", "FailedToSchedule", "TimedOut")):
             visit.error, visit.cause = _failure(event)
-
-
-def _reopened(visit: Visit) -> _Place:
-    visit.status, visit.exited, visit.error, visit.cause = Status.RUNNING, None, None, None
-    return _Place(visit, visit.inside)
 
 
 def _failure(event: Event) -> tuple[str, str | None]:

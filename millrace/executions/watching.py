@@ -9,7 +9,8 @@ from datetime import datetime
 
 from millrace.errors import NotFound, StillRunning
 from millrace.executions.adapter import Execution, Executions, History
-from millrace.executions.view import RunView, Status, view_of
+from millrace.executions.counting import shown
+from millrace.executions.view import Requests, RunView, Status, view_of
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,26 @@ def await_execution(executions: Executions, bucket: str, key: str, since: dateti
     )
 
 
-def follow(history: History, pace: Pace) -> Iterator[RunView]:
-    """Yield the view each time that the history has grown, until the execution has ended.
+def follow(
+    history: History, pace: Pace, *, count: Callable[[RunView], Requests | None] = lambda _: None, redrives: int = 0
+) -> Iterator[RunView]:
+    """Yield the view each time that the history has grown or the count has changed, until the execution has ended.
 
-    Raises StillRunning when the time is up; the execution itself is never touched.
+    `count` says what the history does not (`counting`). An end that comes before this many redrives is the end that
+    the last of them is about to undo: Step Functions shows a redrive a moment after it was asked for. Raises
+    StillRunning when the time is up; the execution itself is never touched.
     """
-    seen = -1
+    view, read, told = RunView(), -1, None
     for _ in pace.ticks():
         events = history.read()
-        if len(events) == seen:
+        grown = len(events) > read
+        if grown:
+            view, read = view_of(events), len(events)
+        requests = count(view)
+        if not grown and requests == told:
             continue
-        seen = len(events)
-        view = view_of(events)
-        yield view
-        if view.status is not Status.RUNNING:
+        told = requests
+        yield shown(view, requests)
+        if view.status is not Status.RUNNING and view.redrives >= redrives:
             return
     raise StillRunning(f"still running after {pace.at_most:.0f} s of watching; the job goes on: millrace watch")

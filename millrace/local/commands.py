@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,15 +28,29 @@ app = typer.Typer(
 DEFAULTS = Options()
 
 
+class DeployOption(StrEnum):
+    """`deploy_option` of terraform/."""
+
+    SFN = "sfn"
+    SQS = "sqs"
+
+
+class Sink(StrEnum):
+    """`sink` of terraform/."""
+
+    KENDRA = "kendra"
+    BEDROCK = "bedrock"
+
+
 @app.command()
 def up(
     ctx: typer.Context,
     region: Annotated[str, typer.Option(help="The region it plays.")] = DEFAULTS.region,
     requests_per_second: Annotated[
-        float, typer.Option(min=0.1, help="Kendra's limit of each batch operation of each index.")
+        float, typer.Option(min=0.1, help="The sinks' limit of each of their operations with documents.")
     ] = DEFAULTS.kendra_requests_per_second,
     indexing_seconds: Annotated[
-        float, typer.Option(min=0, help="How long Kendra takes to index an accepted document.")
+        float, typer.Option(min=0, help="How long a sink takes to index an accepted document.")
     ] = DEFAULTS.kendra_indexing_seconds,
 ) -> None:
     """Start the embedded AWS. Where it runs already, say so."""
@@ -46,6 +61,8 @@ def up(
         region=region,
         kendra_requests_per_second=requests_per_second,
         kendra_indexing_seconds=indexing_seconds,
+        bedrock_requests_per_second=requests_per_second,
+        bedrock_indexing_seconds=indexing_seconds,
     )
     instance, started = laptop.up(context.folder, options)
     context.emit({"started": started, **_facts(instance)})
@@ -115,12 +132,17 @@ def down(ctx: typer.Context) -> None:
 
 
 @app.command()
-def demo(ctx: typer.Context) -> None:
-    """Deploy, ingest the sample, report, ask the index."""
+def demo(
+    ctx: typer.Context,
+    option: Annotated[DeployOption, typer.Option(help="What drives the pipeline.")] = DeployOption.SFN,
+    sink: Annotated[Sink, typer.Option(help="What takes the documents.")] = Sink.KENDRA,
+) -> None:
+    """Deploy, ingest the sample, report, ask a question."""
     from millrace.local import demo as story
 
     context: Context = ctx.obj
-    raise typer.Exit(story.tell(context, command=_how_to_call(context.folder)))
+    command = _how_to_call(context.folder)
+    raise typer.Exit(story.tell(context, command, option=option.value, sink=sink.value))
 
 
 def variables_of(settings: list[str]) -> dict[str, Any]:

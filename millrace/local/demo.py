@@ -1,7 +1,8 @@
-"""The story of `make demo`: deploy to the embedded AWS, ingest the sample, read the report, ask the index.
+"""The story of `make demo`: deploy to the embedded AWS, ingest the sample, read the report, ask a question.
 
-It ends well only when the story came out as the sample means it: the three faulty documents failed, each for
-its own reason, and every other document answers a question about it.
+It is the same story whichever option drives the pipeline and whichever sink takes the documents. It ends well only
+when it came out as the sample means it: the three faulty documents failed, each for its own reason, and every other
+document answers a question about it.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from millrace import search, submission
+from millrace import submission
 from millrace.cli import pipeline
 from millrace.cli.context import Context
 from millrace.cli.printing import equation, plain, say, say_failures
+from millrace.cli.watching import conclude
 from millrace.errors import ExitCode
 from millrace.executions.drawing import draw
 from millrace.executions.outcome import outcome_of
 from millrace.executions.view import RunView
 from millrace.executions.watching import Pace, await_execution, follow
 from millrace.local import laptop
-from millrace.search import Answer
+from millrace.search import Answer, shortened
 from millrace.submission import METADATA_SUFFIX, Submission, Survey
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample" / "kendra_ingestion"
@@ -71,30 +72,31 @@ def flaws(story: Story) -> list[str]:
     return found
 
 
-def tell(context: Context, command: str) -> ExitCode:
-    """Tell the story and return its exit code. `command` is how a person calls millrace for this folder."""
+def tell(context: Context, command: str, *, option: str = "sfn", sink: str = "kendra") -> ExitCode:
+    """Tell the story with this `deploy_option` and this sink, and return its exit code. `command` is how a person calls
+    millrace for this folder."""
     context.announce = False
     steps = _Steps(context.console)
     with steps.next("An AWS on this machine"):
         _up(context, steps)
     with steps.next("terraform apply"):
-        _apply(context, steps)
+        _apply(context, steps, {"deploy_option": option, "sink": sink})
     with steps.next("The sample goes to S3, its manifest last"):
         job, found, uploaded = _upload(context, steps)
     with steps.next("The state machine runs"):
         view = _run(context, job, uploaded)
     outcome = outcome_of(view)
     if outcome.exit_code not in (ExitCode.OK, ExitCode.FAILED_DOCUMENTS):
-        return pipeline.conclude(context, view, job.job_id)
+        return conclude(context, view, job.job_id).exit_code
     with steps.next(f"The report: {equation(outcome.counts)}"):
         failures = list(context.reports.failures(job.job_id))
         say_failures(context.console, failures, indent=INDENT)
-    with steps.next(f"A question to Kendra: {QUESTION}"):
-        answers = _ask(context, QUESTION)
+    with steps.next(f"A question to {context.search.name}: {QUESTION}"):
+        answers = context.search.ask(QUESTION)
         if answers:
-            said = Text.assemble((f"{answers[0].title}: ", "bold"), plain(answers[0].excerpt))
+            said = Text.assemble((f"{answers[0].title}: ", "bold"), plain(shortened(answers[0].excerpt, QUESTION)))
             context.console.print(Padding(said, (0, 0, 0, INDENT)))
-        silent = silent_documents(found, [failure.document_id for failure in failures], partial(_ask, context))
+        silent = silent_documents(found, [failure.document_id for failure in failures], context.search.ask)
     story = Story(
         failed={place_of(failure.document_id, job.prefix): failure.error_code for failure in failures},
         silent=silent,
@@ -108,7 +110,7 @@ def _up(context: Context, steps: _Steps) -> None:
     steps.say(f"{'started' if started else 'already up'} at {instance.url}, log {instance.log}")
 
 
-def _apply(context: Context, steps: _Steps) -> None:
+def _apply(context: Context, steps: _Steps, variables: Mapping[str, str]) -> None:
     said: list[str] = []
     with context.console.status("packaging") as status:
 
@@ -116,7 +118,7 @@ def _apply(context: Context, steps: _Steps) -> None:
             said.append(line)
             status.update(plain(line))
 
-        laptop.apply(context.folder, {}, hear)
+        laptop.apply(context.folder, variables, hear)
     steps.say(summary_of_apply(said))
 
 
@@ -141,12 +143,9 @@ def _run(context: Context, job: Submission, uploaded: datetime) -> RunView:
     every = context.seconds_between_looks
     executions = context.executions
     execution = await_execution(executions, job.bucket, job.manifest_key, uploaded, Pace(every, SECONDS_TO_BEGIN))
-    views = follow(executions.history(execution.arn), Pace(every, SECONDS_TO_END))
+    pace = Pace(every, SECONDS_TO_END)
+    views = follow(executions.history(execution.arn), pace, count=context.counting())
     return draw(context.console, views, indent=INDENT)
-
-
-def _ask(context: Context, question: str) -> list[Answer]:
-    return search.ask(context.client("kendra"), context.deployment.kendra_index_id, question)
 
 
 def summary_of_apply(said: Sequence[str]) -> str:
@@ -215,7 +214,8 @@ def _end(context: Context, job_id: str, wrong: list[str], command: str, seconds:
         ("runs", "every execution"),
         (f"watch {job_id}", "its states again"),
         (f"report {job_id}", "its failed documents"),
-        ('query "when is a filter bed washed?"', "ask the index"),
+        (f"retry {job_id}", "try again those that can succeed"),
+        ('query "when is a filter bed washed?"', f"ask {context.search.name}"),
         ("local down", "end it, and leave nothing behind (make down does the same)"),
     ):
         line = Text.assemble(f"  {command} {what}", (f"   {meaning}", "dim"))

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from millrace import packaging
-from millrace.errors import MillraceError
+from millrace.local import sinks
 from millrace.local.instance import Instance
 from millrace.local.offline_terraform import Terraform, TerraformFailed, terraform
 
@@ -28,14 +27,8 @@ STATE = "terraform.tfstate"
 VARIABLES = "variables.tfvars.json"
 NEXT_VARIABLES = "next.tfvars.json"
 DEPLOYMENT = "deployment.json"
-INDEX_NAME = "millrace"
-INDEX_SECONDS = 60.0
 
 Say = Callable[[str], None]
-
-
-class IndexNotReady(MillraceError):
-    """The embedded Kendra did not finish an index in time."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +51,16 @@ def apply(
 ) -> dict[str, Any]:
     """Deploy, and return Terraform's outputs. Raises TerraformFailed, and PackagingError.
 
-    What the variables leave open is chosen here: names of buckets, packages built for this machine, and a Kendra index
-    (with the attributes of that file), because on AWS the index is the user's own and no part of `terraform/`. `say`
-    hears one line for each step.
+    What the variables leave open is chosen here: names of buckets, packages built for this machine, and the sink that
+    they ask for (`sinks`), with the attributes of that file. `say` hears one line for each step.
     """
     given = dict(variables or {})
     if "package_dir" not in given:
         say("Packaging the functions for this machine's Python")
         packaging.package(instance.folder / "build", "host")
     chosen = _choices(instance) | given
-    if "kendra_index_id" not in chosen:
-        chosen["kendra_index_id"] = _index(instance, index_attributes, say)
+    if not sinks.is_named(chosen):
+        chosen = sinks.variables(instance, chosen, index_attributes, say) | chosen
     _write_json(_place(instance) / NEXT_VARIABLES, chosen)
     with _terraform(instance) as core:
         core.init()
@@ -211,32 +203,6 @@ def _raise_on_failure(
     if last["code"] not in accepted:
         said = "\n".join(failures) or last["stderr"].strip() or "it said nothing"
         raise TerraformFailed(f"terraform {command} failed with exit code {last['code']}:\n{said}")
-
-
-def _index(instance: Instance, attributes: Path, say: Say) -> str:
-    """The id of the index that an earlier apply made here, else of a new one; it knows the attributes of that file."""
-    client = instance.client("kendra")
-    listed = client.list_indices()["IndexConfigurationSummaryItems"]
-    index = next((each["Id"] for each in listed if each["Name"] == INDEX_NAME), None)
-    if index is None:
-        say("Creating a Kendra index")
-        role = f"arn:aws:iam::{instance.account}:role/{INDEX_NAME}-index"
-        index = client.create_index(Name=INDEX_NAME, RoleArn=role, Edition="DEVELOPER_EDITION")["Id"]
-    known = {each["Name"] for each in _active(client, index)["DocumentMetadataConfigurations"]}
-    wanted = json.loads(attributes.read_text("utf-8"))
-    if missing := [attribute for attribute in wanted if attribute["Name"] not in known]:
-        client.update_index(Id=index, DocumentMetadataConfigurationUpdates=missing)
-        _active(client, index)
-    return index
-
-
-def _active(client: Any, index: str) -> dict[str, Any]:
-    deadline = time.monotonic() + INDEX_SECONDS
-    while (said := client.describe_index(Id=index))["Status"] != "ACTIVE":
-        if time.monotonic() > deadline:
-            raise IndexNotReady(f"the Kendra index {index} is {said['Status']} after {INDEX_SECONDS:.0f} s")
-        time.sleep(0.02)
-    return said
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Rule:
 
     `nth` counts the matching calls from 1; none given means all of them, or each `every`-th. `when` tells on
     which side of the call's effect the error or the death comes. `code` without `kill` is the error's name. Messages of
-    a worker that is killed come back when the queue says, or `redeliver_seconds` later where that is given.
+    a worker that is killed come back when the queue says, or `redeliver_seconds` later where that is given. `entries`
+    are those of an SQS batch call, from 1, that fail while the others are taken; none given means the whole call.
     `function` None means any caller; `event` and `body` are texts, empty means any.
     """
 
@@ -85,6 +86,7 @@ class Rule:
     delay_seconds: float = 0.0
     kill: bool = False
     redeliver_seconds: float | None = None
+    entries: tuple[int, ...] = ()
     watch: bool = False
 
     @classmethod
@@ -94,7 +96,7 @@ class Rule:
         if unknown:
             raise InvalidRule(f"a rule has no {', '.join(sorted(unknown))}")
         try:
-            rule = cls(**{**given, "nth": tuple(given.get("nth", ()))})
+            rule = cls(**{**given, **{name: tuple(given.get(name, ())) for name in ("nth", "entries")}})
         except TypeError as error:
             raise InvalidRule(str(error)) from None
         if rule.when not in ("before", "after"):
@@ -105,6 +107,8 @@ class Rule:
             raise InvalidRule("a rule needs a code, a delay_seconds, kill or watch")
         if rule.redeliver_seconds is not None and not rule.kill:
             raise InvalidRule("redeliver_seconds goes with kill")
+        if rule.entries and not rule.code:
+            raise InvalidRule("entries go with a code")
         return rule
 
     def is_about(self, call: Call) -> bool:
@@ -241,8 +245,8 @@ def install(substrate: ModuleType, faults: Faults) -> None:
             query_params: dict[str, Any],
             request_id: str,
         ) -> Answer:
-            def call() -> Awaitable[Answer]:
-                return original(method, path, headers, body, query_params, request_id)
+            def call(asked: bytes = body) -> Awaitable[Answer]:
+                return original(method, path, headers, asked, query_params, request_id)
 
             if not faults.ordered:
                 return await call()
@@ -259,9 +263,11 @@ def install(substrate: ModuleType, faults: Faults) -> None:
             asked = Call(action, resource, body=body)
             if caller:
                 asked = asked._replace(function=caller.function, event=caller.event)
+            rules = faults.matching(asked)
+            partial = next((rule for rule in rules if rule.entries), None)
             return await apply(
-                faults.matching(asked),
-                call,
+                [rule for rule in rules if not rule.entries],
+                functools.partial(without_entries, partial, body, call) if partial else call,
                 lambda rule: end(caller, rule, faults) if caller else None,
                 lambda rule: refusal(rule, service, headers, request_id),
             )
@@ -288,6 +294,23 @@ def end(invocation: Invocation, rule: Rule, faults: Faults) -> None:
     invocation.process.kill()
     if rule.redeliver_seconds is not None:
         faults.redeliver(invocation.event, rule.redeliver_seconds)
+
+
+async def without_entries(rule: Rule, body: bytes, call: Callable[[bytes], Awaitable[Answer]]) -> Answer:
+    """Make a batch call of SQS for all entries but the rule's, and answer that those failed for no fault of theirs."""
+    asked = json.loads(body)
+    numbered = list(enumerate(asked["Entries"], start=1))
+    kept = [entry for number, entry in numbered if number not in rule.entries]
+    status, headers, said = 200, {"Content-Type": "application/x-amz-json-1.0"}, b"{}"
+    if kept:
+        status, headers, said = await call(json.dumps({**asked, "Entries": kept}).encode())
+    answer = json.loads(said)
+    answer["Failed"] = answer.get("Failed", []) + [
+        {"Id": entry["Id"], "Code": rule.code, "Message": rule.message, "SenderFault": False}
+        for number, entry in numbered
+        if number in rule.entries
+    ]
+    return status, headers, json.dumps(answer).encode()
 
 
 def refusal(rule: Rule, service: str, headers: Mapping[str, str], request_id: str) -> Answer:

@@ -14,8 +14,8 @@ from millrace.local.instance import Instance, InstanceError, Options
 MARKER = "belongs-to-millrace"
 MARKER_TEXT = "This folder belongs to an embedded AWS; `millrace local down` removes it with all that is in it.\n"
 
-# Variables of terraform/ that suit an index on the same machine, in place of defaults that suit AWS.
-VARIABLES: Mapping[str, Any] = {"kendra_requests_per_second": 40, "verification_deadline_seconds": 60}
+# Variables of terraform/ that suit a sink on the same machine, in place of defaults that suit AWS.
+VARIABLES: Mapping[str, Any] = {"sink_requests_per_second": 40, "verification_deadline_seconds": 60}
 
 
 def up(folder: Path, options: Options | None = None) -> tuple[Instance, bool]:

@@ -1,10 +1,11 @@
-"""Small services that behave: what the operator's side asks of S3, Step Functions, DynamoDB and Kendra."""
+"""Small services that behave: what the operator's side asks of S3, Step Functions, DynamoDB and the two sinks."""
 
 # ruff: noqa: N803 - the names of arguments are those of AWS
 
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ def refusal(operation: str, code: str) -> ClientError:
 
 
 class ExecutionDoesNotExist(ClientError):
+    pass
+
+
+class ExecutionNotRedrivable(ClientError):
     pass
 
 
@@ -55,6 +60,14 @@ class FakeS3:
             raise refusal("GetObject", "NoSuchKey")
         return {"Body": io.BytesIO(self.objects[Bucket, Key])}
 
+    def delete_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        self.objects.pop((Bucket, Key), None)
+        return {}
+
+    def keep(self, bucket: str, key: str, document: Any) -> None:
+        """An object that was there before."""
+        self.objects[bucket, key] = json.dumps(document).encode()
+
 
 @dataclass
 class FakeExecution:
@@ -66,6 +79,14 @@ class FakeExecution:
     input: str | None = None
     output: str | None = None
     asked: int = 0
+    redrivable: bool = True
+    redrives: int = 0
+    aborted_with: dict[str, str] | None = None
+
+    @property
+    def redrive_status(self) -> str:
+        ended_badly = self.status in ("FAILED", "ABORTED", "TIMED_OUT")
+        return "REDRIVABLE" if self.redrivable and ended_badly else "NOT_REDRIVABLE"
 
 
 @dataclass
@@ -76,7 +97,9 @@ class FakeStates:
     step: int = 0
 
     exceptions: ClassVar[Any] = SimpleNamespace(
-        ExecutionDoesNotExist=ExecutionDoesNotExist, StateMachineDoesNotExist=StateMachineDoesNotExist
+        ExecutionDoesNotExist=ExecutionDoesNotExist,
+        ExecutionNotRedrivable=ExecutionNotRedrivable,
+        StateMachineDoesNotExist=StateMachineDoesNotExist,
     )
     machine: ClassVar[str] = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kendra-ingestion"
 
@@ -96,11 +119,27 @@ class FakeStates:
         name = f"started-{len(self.executions)}"
         return {"executionArn": self.add(FakeExecution(name, [], status="RUNNING", input=input))}
 
+    def stop_execution(self, *, executionArn: str, error: str, cause: str) -> dict[str, Any]:
+        execution = self._find(executionArn)
+        if execution.status == "RUNNING":
+            execution.status, execution.aborted_with = "ABORTED", {"error": error, "cause": cause}
+        return {"stopDate": BEGAN}
+
+    def redrive_execution(self, *, executionArn: str) -> dict[str, Any]:
+        execution = self._find(executionArn)
+        if execution.redrive_status != "REDRIVABLE":
+            refused = {"Error": {"Code": "ExecutionNotRedrivable", "Message": "not redrivable"}}
+            raise ExecutionNotRedrivable(refused, "RedriveExecution")
+        execution.status, execution.redrives = "RUNNING", execution.redrives + 1
+        return {"redriveDate": BEGAN}
+
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         execution = self._find(executionArn)
         optional = {"input": execution.input, "output": execution.output, "stopDate": execution.ended}
         return {
             **self._short(execution),
+            "redriveStatus": execution.redrive_status,
+            "redriveCount": execution.redrives,
             **{name: value for name, value in optional.items() if value is not None},
         }
 
@@ -137,14 +176,28 @@ class FakeStates:
 
 
 class FakeDynamoDB:
+    """The jobs table, and of the progress table the counters: job and run to done and expected."""
+
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, str]] = {}
+        self.counters: dict[str, tuple[int, int]] = {}
+        self.counters_read = 0
 
     def get_item(self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:
-        assert TableName == "millrace-jobs"
         assert ConsistentRead, "a stale owner would be believed"
+        if TableName == "millrace-progress":
+            return self._counter(Key["job"]["S"], Key["part"]["S"])
+        assert TableName == "millrace-jobs"
         job = self.jobs.get(Key["jobId"]["S"])
         return {"Item": {name: {"S": value} for name, value in job.items()}} if job is not None else {}
+
+    def _counter(self, job: str, part: str) -> dict[str, Any]:
+        assert part == "counter"
+        self.counters_read += 1
+        if job not in self.counters:
+            return {}
+        done, expected = self.counters[job]
+        return {"Item": {"done": {"N": str(done)}, "expected": {"N": str(expected)}, "token": {"S": "secret"}}}
 
 
 class FakeKendra:
@@ -156,14 +209,29 @@ class FakeKendra:
         return {"ResultItems": self.items[:PageSize]}
 
 
+class FakeKnowledgeBase:
+    def __init__(self, passages: Iterable[dict[str, Any]] = ()) -> None:
+        self.passages = list(passages)
+
+    def retrieve(
+        self, *, knowledgeBaseId: str, retrievalQuery: dict[str, str], retrievalConfiguration: dict[str, Any]
+    ) -> dict[str, Any]:
+        assert (len(knowledgeBaseId), bool(retrievalQuery["text"])) == (10, True)
+        limit = retrievalConfiguration["vectorSearchConfiguration"]["numberOfResults"]
+        assert 1 <= limit <= 100
+        return {"retrievalResults": self.passages[:limit]}
+
+
 @dataclass
 class FakeAws:
-    """Everything that one deployment's clients reach."""
+    """Everything that one deployment's clients reach; `outputs` are those of its own beside OUTPUTS."""
 
     s3: FakeS3 = field(default_factory=FakeS3)
     stepfunctions: FakeStates = field(default_factory=FakeStates)
     dynamodb: FakeDynamoDB = field(default_factory=FakeDynamoDB)
     kendra: FakeKendra = field(default_factory=FakeKendra)
+    bedrock_agent_runtime: FakeKnowledgeBase = field(default_factory=FakeKnowledgeBase)
+    outputs: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def deployment(self) -> Deployment:
@@ -171,18 +239,28 @@ class FakeAws:
 
         class Connected(Deployment):
             def client(self, service: str) -> Any:
-                return getattr(services, service)
+                return getattr(services, service.replace("-", "_"))
 
-        return Connected(**OUTPUTS, endpoint="http://127.0.0.1:1", source="a test")
+        return Connected(**{**OUTPUTS, **self.outputs}, endpoint="http://127.0.0.1:1", source="a test")
 
 
-OUTPUTS = {
+OUTPUTS: dict[str, Any] = {
     "aws_region": "us-east-1",
+    "deploy_option": "sfn",
+    "sink": "kendra",
     "ingestion_bucket": "ingestion",
     "reports_bucket": "reports",
     "kendra_index_id": "0d3b1c8e-0000-4000-8000-000000000000",
     "state_machine_arn": FakeStates.machine,
     "jobs_table": "millrace-jobs",
+    "ledger_table": "millrace-ledger",
     "notifications_topic_arn": "arn:aws:sns:us-east-1:123456789012:millrace-notifications",
     "dead_letter_queue_url": "http://127.0.0.1:1/123456789012/millrace-kendra-ingestion-dead-letters",
+}
+QUEUES: dict[str, Any] = {"deploy_option": "sqs", "progress_table": "millrace-progress"}
+BEDROCK: dict[str, Any] = {
+    "sink": "bedrock",
+    "kendra_index_id": None,
+    "knowledge_base_id": "KB12345678",
+    "data_source_id": "DS12345678",
 }

@@ -66,10 +66,10 @@ def _details_name(kind: str) -> str:
     return kind[0].lower() + kind[1:]
 
 
-def a_whole_job(job_id: str = "handbook-1", **counts: int) -> list[dict[str, Any]]:
-    """A job that finishes: two chunks, one look at the index, a report with these counts."""
+def a_whole_job(job_id: str = "handbook-1", *, stopped: bool = False, **counts: int) -> list[dict[str, Any]]:
+    """A job that finishes or is stopped: two chunks, one look at the index, a report with these counts."""
     writer = HistoryWriter()
-    manifest = {"manifest": {"jobId": job_id, "prefix": "handbook"}}
+    manifest = {"manifest": {"jobId": job_id, "run": "1f2e3d4c5b6a7988", "prefix": "handbook"}}
     writer.start()
     writer.task("LoadManifest", output=manifest)
     writer.task("ListBatches")
@@ -83,7 +83,7 @@ def a_whole_job(job_id: str = "handbook-1", **counts: int) -> list[dict[str, Any
     writer.add("MapStateSucceeded")
     writer.leave("ProcessBatches", "Map")
     writer.task("Verify")
-    report = {"counts": counts, "report": f"s3://reports/_reports/{job_id}/failures.csv"}
+    report = {"counts": counts, "stopped": stopped, "report": f"s3://reports/_reports/{job_id}/failures.csv"}
     writer.task("AggregateFailures", output={**manifest, "report": report})
     writer.succeed({**manifest, "report": report})
     return writer.events

@@ -13,7 +13,7 @@ import pytest
 from millrace import deployment, terraform_core
 from millrace.deployment import Deployment, find, from_outputs
 from millrace.errors import NoDeployment, UsageError
-from tests.fakes.operator.aws import OUTPUTS
+from tests.fakes.operator.aws import BEDROCK, OUTPUTS, QUEUES
 
 WRAPPED = {name: {"value": value, "type": "string", "sensitive": False} for name, value in OUTPUTS.items()}
 URL = "http://127.0.0.1:4999"
@@ -50,6 +50,32 @@ def test_missing_outputs_are_named() -> None:
     some = {name: value for name, value in OUTPUTS.items() if name not in ("jobs_table", "aws_region")}
     with pytest.raises(NoDeployment, match="here lacks the outputs aws_region, jobs_table"):
         from_outputs(some, "here")
+
+
+@pytest.mark.parametrize(
+    ("choice", "missing"),
+    [
+        ({"deploy_option": "sqs"}, "progress_table"),
+        ({"sink": "kendra", "kendra_index_id": None}, "kendra_index_id"),
+        ({"sink": "bedrock", "data_source_id": None}, "knowledge_base_id, data_source_id"),
+    ],
+)
+def test_what_the_chosen_option_and_sink_need_is_named(choice: dict[str, str | None], missing: str) -> None:
+    with pytest.raises(NoDeployment, match=f"lacks the outputs {missing};"):
+        from_outputs({**OUTPUTS, **choice}, "here")
+
+
+def test_what_only_another_option_or_sink_has_may_be_null_or_absent() -> None:
+    nulls = {"kendra_index_id": None, "progress_table": {"value": None, "type": "string"}}
+    bedrock = {**OUTPUTS, **nulls, **BEDROCK}
+    found = from_outputs(bedrock, "here")
+    assert (found.kendra_index_id, found.knowledge_base_id, found.progress_table) == (None, "KB12345678", None)
+    assert from_outputs({**OUTPUTS, **QUEUES}, "here").progress_table == "millrace-progress"
+
+
+def test_an_option_of_another_version_is_named() -> None:
+    with pytest.raises(NoDeployment, match="deploy_option 'ecs'; this version of millrace knows sfn, sqs"):
+        from_outputs({**OUTPUTS, "deploy_option": "ecs"}, "here")
 
 
 @pytest.mark.usefixtures("running")

@@ -39,3 +39,20 @@ def test_counts_have_every_outcome_of_the_law() -> None:
     counts = counts_of(summary)
     assert counts["planned"] == sum(count for name, count in counts.items() if name != "planned") == 2
     assert counts_of({}) == {}
+
+
+def test_the_manifest_of_a_run_is_its_own_and_else_the_archived_one() -> None:
+    s3 = FakeS3()
+    found = Reports(s3, "reports")
+    with pytest.raises(NotFound, match="manifest of job handbook-1 has expired"):
+        found.manifest("handbook-1", "1f2e")
+    s3.keep("reports", "_archive/handbook-1/manifest.json", {"jobId": "archived"})
+    assert found.manifest("handbook-1", "1f2e") == {"jobId": "archived"}
+    s3.keep("reports", "_work/handbook-1/1f2e/manifest.json", {"jobId": "its own"})
+    assert found.manifest("handbook-1", "1f2e") == {"jobId": "its own"}
+    assert found.manifest("handbook-1", "another") == {"jobId": "archived"}
+
+
+def test_a_job_has_a_report_when_its_summary_is_there() -> None:
+    assert reports(summary_json="{}").has("handbook-1")
+    assert not reports().has("handbook-1")

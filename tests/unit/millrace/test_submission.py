@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import UploadFailed, UsageError
-from millrace.submission import Submission, pair, plan, survey, upload_files, write_manifest
+from millrace.submission import Submission, find_manifest, pair, plan, survey, upload_files, write_manifest
 from tests.fakes.operator.aws import FakeS3
 
 NOW = datetime(2025, 10, 5, 12, 0, 9, tzinfo=UTC)
@@ -191,3 +191,15 @@ class TestUpload:
         job = submission_of(folder)
         assert write_manifest(s3, job) == datetime(2025, 10, 5, 12, 0, tzinfo=UTC)
         assert json.loads(s3.objects["ingestion", job.manifest_key]) == job.manifest
+
+    @pytest.mark.parametrize(
+        ("body", "found"),
+        [(b'{"jobId": "a"}', {"jobId": "a"}), (b"{", {}), (b"[]", {}), (b"\xff", {}), (None, None)],
+    )
+    def test_a_manifest_that_waits_is_found_even_where_it_cannot_be_read(
+        self, body: bytes | None, found: dict[str, str] | None
+    ) -> None:
+        s3 = FakeS3()
+        if body is not None:
+            s3.objects["ingestion", "p/_control/manifest.json"] = body
+        assert find_manifest(s3, "ingestion", "p/_control/manifest.json") == found

@@ -8,20 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from millrace import deployment
-from millrace.cli import app
 from millrace.errors import ExitCode
-from tests.fakes.operator.aws import FakeAws, FakeExecution, FakeS3
-from tests.fakes.operator.histories import BEGAN, MANIFEST, HistoryWriter, a_whole_job
+from tests.fakes.operator.aws import BEDROCK, QUEUES, FakeAws, FakeExecution, FakeS3
+from tests.fakes.operator.commands import finished, lines, run
+from tests.fakes.operator.histories import BEGAN, HistoryWriter, a_whole_job
 
-
-@pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
-    aws = FakeAws()
-    monkeypatch.setattr(deployment, "find", lambda *_: aws.deployment)
-    return aws
+pytestmark = pytest.mark.usefixtures("aws")
 
 
 @pytest.fixture
@@ -31,20 +24,6 @@ def folder(tmp_path: Path) -> Path:
     (folder / "a.json").write_text("{}")
     (folder / "a.json.metadata.json").write_text("{}")
     return folder
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
-
-
-def lines(done: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def finished(name: str = "one", job_id: str = "handbook-1", **counts: int) -> FakeExecution:
-    history = a_whole_job(job_id, **counts)
-    output = history[-1]["executionSucceededEventDetails"]["output"]
-    return FakeExecution(name, history, input=json.dumps(MANIFEST), output=output, ended=BEGAN + timedelta(seconds=9))
 
 
 class TestSubmit:
@@ -83,6 +62,22 @@ class TestSubmit:
         assert run("submit", folder, "--manifest", tmp_path / "deletes.json").exit_code == ExitCode.OK
         written = json.loads(aws.s3.objects["ingestion", "p/_control/manifest.json"])
         assert written == {"jobId": "d-1", "prefix": "p", "deletes": ["gone"]}
+
+    @pytest.mark.parametrize("mode", ["full", "changed"])
+    def test_the_mode_goes_into_the_manifest(self, aws: FakeAws, folder: Path, mode: str) -> None:
+        (folder / "manifest.json").write_text('{"mode": "full", "deletes": ["gone"]}')
+        assert run("submit", folder, "--job-id", "handbook-1", "--mode", mode).exit_code == ExitCode.OK
+        written = json.loads(aws.s3.objects["ingestion", "handbook/_control/manifest.json"])
+        assert (written["mode"], written["deletes"]) == (mode, ["gone"])
+
+    def test_without_a_mode_the_folders_manifest_has_its_say(self, aws: FakeAws, folder: Path) -> None:
+        (folder / "manifest.json").write_text('{"mode": "changed"}')
+        run("submit", folder)
+        assert json.loads(aws.s3.objects["ingestion", "handbook/_control/manifest.json"])["mode"] == "changed"
+
+    def test_an_unknown_mode_is_wrong_usage(self, aws: FakeAws, folder: Path) -> None:
+        assert run("submit", folder, "--mode", "some").exit_code == ExitCode.USAGE
+        assert aws.s3.writes == []
 
     def test_a_job_that_is_running_is_refused_before_anything_is_uploaded(self, aws: FakeAws, folder: Path) -> None:
         owner = aws.stepfunctions.add(FakeExecution("one", [], status="RUNNING"))
@@ -165,6 +160,31 @@ class TestWatch:
         assert done.exit_code == ExitCode.FAILED
         assert "ManifestInvalid: manifest /jobId is missing" in done.stdout
 
+    def test_a_stopped_job_says_so_and_how_to_go_on(self, aws: FakeAws) -> None:
+        aws.stepfunctions.add(finished(planned=15, indexed=4, failed=11, stopped=True))
+        done = run("watch")
+        assert done.exit_code == ExitCode.STOPPED
+        assert "stopped after" in done.stdout
+        assert "planned 15 = indexed 4 + failed 11" in done.stdout
+        assert "millrace redrive handbook-1" in done.stdout
+
+    def test_a_job_with_failed_documents_names_the_retry(self, aws: FakeAws) -> None:
+        aws.stepfunctions.add(finished(planned=1, failed=1))
+        assert "millrace retry handbook-1" in run("watch").stdout
+
+    def test_the_queues_of_a_job_are_counted_while_it_waits_for_them(self, aws: FakeAws) -> None:
+        aws.outputs = dict(QUEUES)
+        aws.dynamodb.counters["handbook-1/1f2e3d4c5b6a7988"] = (7, 40)
+        writer = HistoryWriter()
+        writer.start()
+        writer.task("LoadManifest", output={"manifest": {"jobId": "handbook-1", "run": "1f2e3d4c5b6a7988"}})
+        writer.enter("ProcessBatches")
+        aws.stepfunctions.add(FakeExecution("one", writer.events, status="RUNNING"))
+        done = run("watch", "--json", "--time-limit", "0")
+        (waiting,) = [line for line in lines(done) if line.get("state") == "ProcessBatches"]
+        assert waiting["requests"] == {"done": 7, "expected": 40}
+        assert "secret" not in done.output
+
     def test_the_time_limit_ends_the_watching(self, aws: FakeAws) -> None:
         aws.stepfunctions.add(FakeExecution("one", a_whole_job()[:6], status="RUNNING"))
         done = run("watch", "--time-limit", "0")
@@ -207,6 +227,17 @@ class TestReport:
         assert "Refused" in done.stdout
         assert "s3://reports/_reports/handbook-1/failures.csv" in done.stdout
 
+    def test_a_stopped_job_and_a_retry_say_so(self, report: FakeAws) -> None:
+        retry = {"job": "handbook-0", "failed": 7, "planned": 3, "neverSucceed": {"Refused": 2}, "gone": 2}
+        summary = {"counts": {"planned": 3, "indexed": 2, "failed": 1}, "stopped": True, "retry": retry}
+        report.s3.keep("reports", "_reports/handbook-1/summary.json", summary)
+        said = run("report", "handbook-1").stdout
+        assert "stopped before all was sent; go on with it: millrace redrive handbook-1" in said
+        assert (
+            "failed documents of job handbook-0: 7; 3 tried again, 2 can never succeed as they are (Refused 2)" in said
+        )
+        assert "2 no longer in the folder" in said
+
     @pytest.mark.usefixtures("report")
     def test_a_documents_id_cannot_command_the_terminal(self) -> None:
         said = run("report", "handbook-1", "--failures-only").stdout
@@ -245,6 +276,12 @@ class TestRuns:
         assert document["runs"][0]["manifest"] == "s3://ingestion/handbook/_control/manifest.json"
         assert "handbook-2" in run("runs", "--limit", "1").stdout
 
+    def test_a_stopped_run_is_shown_as_such(self, aws: FakeAws) -> None:
+        aws.stepfunctions.add(finished(planned=2, indexed=1, failed=1, stopped=True))
+        (document,) = lines(run("runs", "--json"))
+        assert [(found["status"], found["stopped"]) for found in document["runs"]] == [("SUCCEEDED", True)]
+        assert "STOPPED" in run("runs").stdout
+
     def test_before_the_first_run_it_says_how_to_begin(self) -> None:
         assert "millrace submit" in run("runs").stdout
 
@@ -264,6 +301,18 @@ class TestQuery:
         assert "the rake runs every twenty minutes" in said
         (document,) = lines(run("query", "rake", "--json"))
         assert document["answers"][0]["documentId"] == "handbook-screens"
+
+    def test_a_knowledge_base_is_asked_where_it_is_the_sink(self, aws: FakeAws) -> None:
+        aws.outputs = dict(BEDROCK)
+        place = {"type": "CUSTOM", "customDocumentLocation": {"id": "handbook-screens"}}
+        text = "x" * 900 + " the rake runs every twenty minutes"
+        aws.bedrock_agent_runtime.passages = [
+            {"content": {"text": text}, "location": place, "metadata": {"_document_title": "Raking the screens"}}
+        ]
+        said = run("query", "how often does the rake run").stdout
+        assert "Raking the screens" in said
+        assert "the rake runs every twenty minutes" in said
+        assert len(said) < 500
 
     def test_no_answer_says_so(self) -> None:
         assert "no document answers" in run("query", "anything").stdout

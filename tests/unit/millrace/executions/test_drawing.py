@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from rich.console import Console
 
+from millrace.executions.counting import shown
 from millrace.executions.drawing import draw, table
-from millrace.executions.view import view_of
+from millrace.executions.view import Requests, view_of
 from tests.fakes.operator.histories import BEGAN, HistoryWriter, a_whole_job
 
 
@@ -36,6 +37,14 @@ def test_the_table_shows_a_running_map_with_its_iterations_and_clock() -> None:
     assert "ProcessBatches" in said
     assert "60.0 s" in said
     assert "0 of 40 iterations, 1 running" in said
+
+
+def test_the_table_shows_how_far_the_queues_are() -> None:
+    writer = HistoryWriter()
+    writer.start()
+    writer.enter("ProcessBatches")
+    view = shown(view_of(writer.events), Requests(7, 40))
+    assert "7 of 40 requests" in drawn(table(view, BEGAN))
 
 
 def test_choices_are_not_drawn_unless_they_fail() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from millrace.errors import ExitCode
-from millrace.executions.outcome import job_id_of, outcome_of
+from millrace.executions.outcome import job_id_of, outcome_of, was_stopped
 from millrace.executions.view import view_of
 from tests.fakes.operator.histories import HistoryWriter, a_whole_job
 
@@ -53,6 +53,16 @@ def test_any_other_end_is_failed(ending: str) -> None:
     writer.start()
     writer.add(ending, {"error": "Broken"})
     assert outcome_of(view_of(writer.events)).exit_code is ExitCode.FAILED
+
+
+def test_a_stopped_job_has_an_exit_code_of_its_own_whatever_failed() -> None:
+    outcome = outcome_of(view_of(a_whole_job(planned=15, indexed=4, failed=11, stopped=True)))
+    assert (outcome.exit_code, outcome.stopped, outcome.counts["failed"]) == (ExitCode.STOPPED, True, 11)
+
+
+@pytest.mark.parametrize("output", [None, "", "{", "[]", '{"report": 7}', '{"report": {"counts": {}}}'])
+def test_an_output_without_a_stopped_report_is_not_of_a_stopped_job(output: str | None) -> None:
+    assert not was_stopped(output)
 
 
 def test_the_job_is_known_as_soon_as_its_manifest_was_read() -> None:

@@ -215,3 +215,4 @@ def test_a_redrive_reopens_the_execution_at_the_state_that_ended_it() -> None:
         ("LoadManifest", Status.SUCCEEDED),
         ("Notify", Status.SUCCEEDED),
     ]
+    assert view.visits[1].retries == 0, "the redrive's attempt is no retry"

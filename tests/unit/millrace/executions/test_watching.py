@@ -10,7 +10,7 @@ from millrace.executions.adapter import Executions, History
 from millrace.executions.view import Status
 from millrace.executions.watching import Pace, await_execution, follow
 from tests.fakes.operator.aws import FakeExecution, FakeStates
-from tests.fakes.operator.histories import BEGAN, MANIFEST, a_whole_job
+from tests.fakes.operator.histories import BEGAN, MANIFEST, HistoryWriter, a_whole_job
 
 BUCKET, KEY = MANIFEST["bucket"], MANIFEST["key"]
 
@@ -52,6 +52,20 @@ def test_following_ends_when_the_time_is_up_and_leaves_the_job_alone() -> None:
     with pytest.raises(StillRunning, match="the job goes on"):
         list(follow(executions(states).history(arn), clock.pace(every=1, at_most=10)))
     assert clock.now == 10
+
+
+def test_an_end_before_the_redrive_is_not_the_end() -> None:
+    writer = HistoryWriter()
+    writer.start()
+    writer.enter("Verify")
+    writer.add("ExecutionAborted", {})
+    seen = len(writer.events)
+    writer.add("ExecutionRedriven", {})
+    writer.succeed({})
+    states = FakeStates(step=seen)
+    arn = states.add(FakeExecution("one", writer.events))
+    views = list(follow(executions(states).history(arn), Clock().pace(every=1, at_most=100), redrives=1))
+    assert [view.status for view in views] == [Status.ABORTED, Status.SUCCEEDED]
 
 
 def test_a_history_is_read_on_from_its_last_page_and_no_event_comes_twice() -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from millrace.local import lambda_environment
-from millrace.local.faults import Call, Faults, InvalidRule, Refused, Rule, apply, caller_of, refusal
+from millrace.local.faults import Call, Faults, InvalidRule, Refused, Rule, apply, caller_of, refusal, without_entries
 from millrace.local.lambda_environment import Invocation
 
 
@@ -91,6 +91,7 @@ def test_cleared_rules_act_no_more():
         ({"action": "*", "code": "x", "when": "during"}, "during"),
         ({"action": "*", "code": "x", "nth": [0]}, "count from 1"),
         ({"action": "*", "code": "x", "redeliver_seconds": 1}, "goes with kill"),
+        ({"action": "*", "kill": True, "entries": [1]}, "entries go with a code"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(given, said):
@@ -159,3 +160,20 @@ def test_the_invocation_that_called_is_found_by_its_trace(monkeypatch):
     assert caller_of({"x-amzn-trace-id": "Root=1-other-one;Parent=1;Sampled=0"}) is None
     assert caller_of({}) is None
     assert caller_of({"x-amzn-trace-id": "Root%3D1-abc-def%3BParent%3D1%3BSampled%3D0"}) is invocation
+
+
+@pytest.mark.parametrize(("entries", "taken"), [((2,), ["a", "c"]), ((1, 2, 3), [])])
+def test_some_entries_of_a_batch_fail_and_the_others_are_taken(entries, taken):
+    sent: list[str] = []
+
+    async def call(body: bytes) -> Any:
+        sent.extend(entry["Id"] for entry in json.loads(body)["Entries"])
+        return 200, {}, json.dumps({"Successful": [{"Id": each} for each in sent]}).encode()
+
+    body = json.dumps({"QueueUrl": "q", "Entries": [{"Id": "a"}, {"Id": "b"}, {"Id": "c"}]}).encode()
+    rule = Rule("sqs:SendMessage", code="InternalError", entries=entries)
+    _, _, said = asyncio.run(without_entries(rule, body, call))
+    assert sent == taken
+    failed = json.loads(said)["Failed"]
+    assert {item["Id"] for item in failed} == {"a", "b", "c"} - set(taken)
+    assert not any(item["SenderFault"] for item in failed)
