@@ -1,10 +1,13 @@
 # Every task of the project. `make help` lists them; `make demo` and `make test` do all the set-up they need.
 #
 # Settings: PYTHON=python3.12 (which interpreter makes the virtual environment), DIR=.millrace (the folder of the
-# embedded AWS: a second demo runs side by side in another folder), TERRAFORM=terraform (for plan and apply).
+# embedded AWS: a second demo runs side by side in another folder), TERRAFORM=terraform (for plan and apply). For the
+# demo: OPTION=sfn or sqs (terraform/'s deploy_option), SINK=kendra or bedrock.
 
 PYTHON ?= python3
 DIR ?= .millrace
+OPTION ?= sfn
+SINK ?= kendra
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +15,7 @@ READY := $(VENV)/.ready
 MILLRACE := $(BIN)/millrace --dir $(DIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check fix up down package plan apply bench clean
+.PHONY: help setup lock demo test soak check fix up down package plan apply bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +37,14 @@ lock: ## Write requirements.lock anew from pyproject.toml
 		--group lambda --group local --group test --group build --output-file requirements.lock pyproject.toml
 
 demo: $(READY) ## Deploy to the embedded AWS, ingest the sample, show the report and an answer
-	@$(MILLRACE) local demo
+	@$(MILLRACE) local demo --option $(OPTION) --sink $(SINK)
 
 test: $(READY) ## Every check and test that this machine can run; names what it skips and why
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+soak: $(READY) ## The long campaigns: a death at every call of every function, 20,000 documents (about an hour)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m soak
 
 check: $(READY) ## Lint, types, formats; edits nothing
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The whole stack, once per test process: an embedded AWS with `terraform/` applied to it."""
+"""Stacks, each an embedded AWS with `terraform/` applied to it: one of a kind in a test process, made when needed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,47 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.stack import Stack
+from tests.end_to_end.stack import Stack, StackOf
+
+pytest.register_assert_rewrite("tests.end_to_end.campaign")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "soak" in config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="takes long: `make soak` runs it"))
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack.up(tmp_path_factory.mktemp("stack"))
+def stack_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackOf]:
+    """The stack with that deploy option and that sink."""
+    running: dict[tuple[str, str], Stack] = {}
+
+    def get(option: str, sink: str) -> Stack:
+        if (option, sink) not in running:
+            folder = tmp_path_factory.mktemp(f"{option}-{sink}-")
+            running[option, sink] = Stack.up(folder, deploy_option=option, sink=sink)
+        return running[option, sink]
+
+    yield get
+    for stack in running.values():
+        stack.instance.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, stack_of: StackOf) -> Stack:
+    """Kendra, with the option that a test is parametrized with (`stack.BOTH_OPTIONS`); else Step Functions alone."""
+    return stack_of(getattr(request, "param", "sfn"), "kendra")
+
+
+@pytest.fixture
+def healthy(stack: Stack) -> Iterator[Stack]:
+    """The stack, without the faults that other tests ordered, or that this one orders."""
+    stack.instance.forget_faults()
     yield stack
-    stack.instance.stop()
+    stack.instance.forget_faults()
 
 
 @pytest.fixture

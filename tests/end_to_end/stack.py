@@ -6,18 +6,26 @@ import csv
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from millrace.local import deploy
 from millrace.local.instance import Instance, Options
 
 WAIT_SECONDS = 90.0
-KENDRA_REQUESTS_PER_SECOND = 40
-"""What the pipeline is told; a little less than the embedded index takes (`Options`)."""
+SINK_REQUESTS_PER_SECOND = 40
+"""What the pipeline is told; a little less than the embedded sinks take (`Options`)."""
 ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+CHANGES = {
+    "kendra": {"put": "BatchPutDocument", "delete": "BatchDeleteDocument"},
+    "bedrock": {"put": "IngestKnowledgeBaseDocuments", "delete": "DeleteKnowledgeBaseDocuments"},
+}
+"""The operations by which a sink is changed."""
+BOTH_OPTIONS = pytest.mark.parametrize("stack", ["sfn", "sqs"], indirect=True)
 
 
 def metadata(document_id: str | None, **more: Any) -> bytes:
@@ -52,7 +60,7 @@ class Stack:
     def up(cls, folder: Path, options: Options = Options(), **variables: Any) -> Stack:  # noqa: B008 (frozen)
         instance = Instance.start(folder, options)
         try:
-            outputs = deploy.apply(instance, {"kendra_requests_per_second": KENDRA_REQUESTS_PER_SECOND, **variables})
+            outputs = deploy.apply(instance, {"sink_requests_per_second": SINK_REQUESTS_PER_SECOND, **variables})
             inbox = cls._subscribe(instance, outputs["notifications_topic_arn"])
         except BaseException:
             instance.stop()
@@ -83,15 +91,24 @@ class Stack:
         return self._clients[service]
 
     def upload(self, prefix: str, objects: Mapping[str, bytes]) -> None:
-        s3 = self.client("s3")
+        """Upload objects under the prefix's `batches/`."""
         for name, body in objects.items():
-            s3.put_object(Bucket=self.outputs["ingestion_bucket"], Key=f"{prefix}/batches/{name}", Body=body)
+            self.put_object(f"{prefix}/batches/{name}", body)
+
+    def put_object(self, key: str, body: bytes) -> None:
+        self.client("s3").put_object(Bucket=self.outputs["ingestion_bucket"], Key=key, Body=body)
+
+    def remove(self, prefix: str, names: Iterable[str]) -> None:
+        """Delete objects under the prefix's `batches/`."""
+        for name in names:
+            key = f"{prefix}/batches/{name}"
+            self.client("s3").delete_object(Bucket=self.outputs["ingestion_bucket"], Key=key)
 
     def submit(self, prefix: str, manifest: Mapping[str, Any] | bytes) -> str:
         """Upload the manifest, which starts the job; returns its key."""
         key = f"{prefix}/_control/manifest.json"
         body = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
-        self.client("s3").put_object(Bucket=self.outputs["ingestion_bucket"], Key=key, Body=body)
+        self.put_object(key, body)
         return key
 
     def start(self, execution_input: Any) -> str:
@@ -136,17 +153,15 @@ class Stack:
             time.sleep(0.05)
         return arns[number]
 
-    def wait_for_lock(self, job_id: str, owner: str, seconds: float = 20) -> None:
-        """Wait until the execution with that ARN holds the job's lock."""
-        deadline = time.monotonic() + seconds
-        key = {"jobId": {"S": job_id}}
-        while True:
-            item = self.client("dynamodb").get_item(TableName=self.outputs["jobs_table"], Key=key).get("Item", {})
-            if item.get("owner", {}).get("S") == owner:
-                return
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{owner} does not hold the lock of {job_id} after {seconds:.0f} s: {item}")
-            time.sleep(0.05)
+    def wait_for_lock(self, job_id: str, owner: str | None = None, seconds: float = 20) -> str:
+        """Wait until the execution with that ARN, or any, holds the job's lock; its ARN."""
+
+        def held() -> bool:
+            found = self.job(job_id).get("owner")
+            return found is not None and found == (owner or found)
+
+        self.wait_until(held, f"{owner or 'somebody'} holds the lock of {job_id}", seconds)
+        return self.job(job_id)["owner"]
 
     def run(self, prefix: str, job_id: str, **more: Any) -> Execution:
         """Submit a job and wait for it to end, whatever ran in that folder before."""
@@ -157,28 +172,110 @@ class Stack:
     def report(self, key: str) -> bytes:
         return self.client("s3").get_object(Bucket=self.outputs["reports_bucket"], Key=key)["Body"].read()
 
+    def work(self, job_id: str) -> list[str]:
+        """The names of what the job's latest run has in the work area."""
+        folder = f"_work/{job_id}/{self.job(job_id).get('run')}/"
+        pages = self.client("s3").get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.outputs["reports_bucket"], Prefix=folder)
+        return [item["Key"].removeprefix(folder) for page in found for item in page.get("Contents", [])]
+
+    def manifest_is_at(self, key: str) -> bool:
+        listed = self.client("s3").list_objects_v2(Bucket=self.outputs["ingestion_bucket"], Prefix=key)
+        return key in [item["Key"] for item in listed.get("Contents", [])]
+
     def summary(self, job_id: str) -> dict[str, Any]:
         return json.loads(self.report(f"_reports/{job_id}/summary.json"))
 
+    def counts(self, job_id: str) -> dict[str, int]:
+        """A job's counts that are not 0."""
+        return {name: number for name, number in self.summary(job_id)["counts"].items() if number}
+
+    def rows(self, job_id: str) -> list[dict[str, str]]:
+        """The rows of failures.csv."""
+        text = self.report(f"_reports/{job_id}/failures.csv").decode()
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+
     def failures(self, job_id: str) -> dict[str, str]:
         """Document id -> error code, out of failures.csv; a second row for one id is an error."""
-        text = self.report(f"_reports/{job_id}/failures.csv").decode()
-        rows = list(csv.DictReader(io.StringIO(text)))
+        rows = self.rows(job_id)
         found = {row["documentId"]: row["errorCode"] for row in rows}
-        assert len(found) == len(rows), f"a document has more than one row: {text}"
+        assert len(found) == len(rows), f"a document has more than one row: {rows}"
         return found
 
+    @property
+    def sink(self) -> str:
+        return self.outputs["sink"]
+
+    @property
+    def option(self) -> str:
+        return self.outputs["deploy_option"]
+
     def statuses(self, *document_ids: str) -> dict[str, str]:
-        """What the index itself says of each document."""
-        kendra = self.instance.client("kendra", retries={"mode": "standard", "total_max_attempts": 10})
-        found = {}
-        for start in range(0, len(document_ids), 10):
-            answer = kendra.batch_get_document_status(
-                IndexId=self.outputs["kendra_index_id"],
-                DocumentInfoList=[{"DocumentId": name} for name in document_ids[start : start + 10]],
-            )
-            found.update({row["DocumentId"]: row["DocumentStatus"] for row in answer["DocumentStatusList"]})
-        return found
+        """What the index or the knowledge base itself says of each document."""
+        ask = self._kendra_statuses if self.sink == "kendra" else self._bedrock_statuses
+        tens = (document_ids[start : start + 10] for start in range(0, len(document_ids), 10))
+        return {name: status for ten in tens for name, status in ask(ten).items()}
+
+    def _kendra_statuses(self, document_ids: Sequence[str]) -> dict[str, str]:
+        answer = self._patient_client("kendra").batch_get_document_status(
+            IndexId=self.outputs["kendra_index_id"], DocumentInfoList=[{"DocumentId": name} for name in document_ids]
+        )
+        return {row["DocumentId"]: row["DocumentStatus"] for row in answer["DocumentStatusList"]}
+
+    def _bedrock_statuses(self, document_ids: Sequence[str]) -> dict[str, str]:
+        answer = self._patient_client("bedrock-agent").get_knowledge_base_documents(
+            knowledgeBaseId=self.outputs["knowledge_base_id"],
+            dataSourceId=self.outputs["data_source_id"],
+            documentIdentifiers=[{"dataSourceType": "CUSTOM", "custom": {"id": name}} for name in document_ids],
+        )
+        return {row["identifier"]["custom"]["id"]: row["status"] for row in answer["documentDetails"]}
+
+    def _patient_client(self, service: str) -> Any:
+        name = f"patient {service}"
+        if name not in self._clients:
+            self._clients[name] = self.instance.client(service, retries={"mode": "standard", "total_max_attempts": 10})
+        return self._clients[name]
+
+    def requests(self, change: str) -> int:
+        """How many requests to "put" or to "delete" the sink has let through since it began."""
+        if self.sink == "kendra":
+            counted = self.instance.kendra_statistics()["indices"].get(self.outputs["kendra_index_id"], {})
+        else:
+            counted = self.instance.bedrock_statistics()["regions"].get(self.outputs["aws_region"], {})
+        calls = counted.get(CHANGES[self.sink][change], {"calls": 0, "throttled": 0})
+        return calls["calls"] - calls["throttled"]
+
+    def slow_down(self, seconds: float, change: str = "put") -> None:
+        """Let each request of that kind take so long, until `instance.forget_faults`."""
+        self.instance.order_fault(self._action(change), delay_seconds=seconds)
+
+    def refuse(self, change: str) -> None:
+        """Let the sink refuse each request of that kind, as it does when a permission is missing, until
+        `instance.forget_faults`."""
+        self.instance.order_fault(self._action(change), code="AccessDeniedException", status=403)
+
+    def _action(self, change: str) -> str:
+        return f"{self.sink}:{CHANGES[self.sink][change]}"
+
+    def wait_until(self, holds: Callable[[], object], what: str, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+            time.sleep(0.05)
+
+    def wait_until_calm(self, change: str = "put", seconds: float = 1.5) -> None:
+        """Wait until nobody has sent requests of that kind for so long."""
+        seen, since = self.requests(change), time.monotonic()
+        while time.monotonic() - since < seconds:
+            time.sleep(0.1)
+            if (now := self.requests(change)) != seen:
+                seen, since = now, time.monotonic()
+
+    def job(self, job_id: str) -> dict[str, str]:
+        """The item of a job in the jobs table, without DynamoDB's types; empty where there is none."""
+        key = {"jobId": {"S": job_id}}
+        item = self.client("dynamodb").get_item(TableName=self.outputs["jobs_table"], Key=key).get("Item", {})
+        return {name: next(iter(value.values())) for name, value in item.items()}
 
     def notification(self, mentioning: str, seconds: float = 20) -> dict[str, str]:
         """The notification whose text mentions that; others are dropped."""
@@ -192,3 +289,7 @@ class Stack:
                     return envelope
             time.sleep(0.1)
         raise AssertionError(f"no notification that mentions {mentioning!r} within {seconds:.0f} s")
+
+
+StackOf = Callable[[str, str], Stack]
+"""Gives the stack with that deploy option and that sink."""

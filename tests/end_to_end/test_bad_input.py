@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.end_to_end.stack import Stack, metadata, pair
+from tests.end_to_end.one_of_each import OneOfEach
+from tests.end_to_end.stack import Stack
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,8 @@ from tests.end_to_end.stack import Stack, metadata, pair
         (b'{"jobId": "bad-prefix", "prefix": "/PREFIX"}', "prefix"),
         (b'{"jobId": "other-bucket", "prefix": "PREFIX", "bucket": "somebody-elses"}', "bucket"),
         (b'{"jobId": "other-prefix", "prefix": "tests/somebody-elses"}', "prefix"),
+        (b'{"jobId": "odd-mode", "prefix": "PREFIX", "mode": "sometimes"}', "mode"),
+        (b'{"jobId": "odd-retry", "prefix": "PREFIX", "retryOf": "a/b"}', "retryOf"),
         (b'{"jobId": "deep", "prefix": "PREFIX", "deletes": ' + b"[" * 100_000, "JSON"),
     ],
 )
@@ -53,69 +56,17 @@ def test_a_manifest_in_a_foreign_bucket_is_refused(stack: Stack, prefix: str) ->
     assert "bucket" in (execution.cause or "")
 
 
-def test_each_fault_of_a_folder_is_one_row_and_every_other_document_is_indexed(stack: Stack, prefix: str) -> None:
-    bucket = stack.outputs["ingestion_bucket"]
-    good = [f"good-{n}" for n in range(23)]
-    objects: dict[str, bytes] = {}
-    for name in good:
-        objects |= pair(name)
-    objects |= {
-        "alone.json": b"a document without metadata",
-        "orphan.json.metadata.json": metadata("orphan"),
-        "x.json": b"between its pair lies x.json-a",
-        "x.json-a": b"a document without metadata whose key sorts between a pair",
-        "x.json.metadata.json": metadata("fault-x"),
-        "first.json": b"first",
-        "first.json.metadata.json": metadata("twice"),
-        "second.json": b"second",
-        "second.json.metadata.json": metadata("twice"),
-        "large.json": b"x" * (6 * 1024 * 1024),
-        "large.json.metadata.json": metadata("large"),
-        "long.json": b"long",
-        "long.json.metadata.json": metadata("y" * 2049),
-        "attribute.json": b"attribute",
-        "attribute.json.metadata.json": metadata("attribute", Attributes={"nobody_knows_this": "x"}),
-        "bytes.json": b"bytes",
-        "bytes.json.metadata.json": b'{"DocumentId": "\xff\xfe"}',
-        "broken.json": b"broken",
-        "broken.json.metadata.json": b'{"DocumentId": ',
-        "body.json": b"\xff\xfe\x00\x01 not text",
-        "body.json.metadata.json": metadata("body"),
-        "empty.json": b"",
-        "empty.json.metadata.json": metadata("empty"),
-        "deep/er/nested.json": b"nested",
-        "deep/er/nested.json.metadata.json": metadata("nested"),
-        "formula.json": b"formula",
-        "formula.json.metadata.json": metadata("=cmd()", Attributes={"nobody_knows_this": "x"}),
-    }
-    stack.upload(prefix, objects)
-    job_id = "every-fault"
+def test_each_fault_is_one_row_and_every_other_document_is_indexed(stack: Stack, prefix: str) -> None:
+    asked = OneOfEach.of("fault", stack.outputs["ingestion_bucket"], prefix)
+    asked.run(stack, prefix, "every-fault")
+    asked.check(stack, "every-fault")
+    message = stack.notification(mentioning="Job every-fault:")["Message"]
+    assert f"{len(asked.failures)} failed" in message
+    assert "UnknownAttribute" in message
 
-    execution = stack.run(prefix, job_id)
 
-    assert execution.status == "SUCCEEDED", execution
-    failures = stack.failures(job_id)
-    summary = stack.summary(job_id)
-    counts = summary["counts"]
-    assert counts["planned"] == sum(counts[k] for k in counts if k != "planned")
-    assert counts["failed"] == len(failures)
-    indexed = [*good, "fault-x", "twice", "nested"]
-    assert counts["indexed"] == len(indexed)
-    assert set(stack.statuses(*indexed).values()) == {"INDEXED"}
-    where = f"s3://{bucket}/{prefix}/batches/"
-    for expected in (
-        f"{where}alone.json",
-        f"{where}orphan.json.metadata.json",
-        f"{where}x.json-a",
-        f"{where}broken.json",
-        f"{where}bytes.json",
-        "large",
-        "attribute",
-        "body",
-        "empty",
-        "'=cmd()",
-    ):
-        assert expected in failures, f"{expected} has no row among {sorted(failures)}"
-    # Beside those: the second document of one id, and the one whose id is too long.
-    assert len(failures) == 12
-    assert "every-fault" in stack.notification(mentioning=job_id)["Message"]
+def test_a_retry_of_a_job_that_nobody_knows_is_refused(stack: Stack, prefix: str) -> None:
+    execution = stack.run(prefix, "retry-of-nobody", retryOf="nobody-knows")
+    assert (execution.status, execution.error) == ("FAILED", "ManifestInvalid")
+    assert "/retryOf" in (execution.cause or "")
+    assert "nobody-knows" in (execution.cause or "")

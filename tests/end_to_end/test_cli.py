@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from millrace.errors import ExitCode
+from tests.end_to_end.command import lines, millrace
 from tests.end_to_end.stack import Stack
-
-REPOSITORY = Path(__file__).parents[2]
-SECONDS = 120
-
-
-def millrace(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the command as a person's shell does, with credentials of a person that must not be used."""
-    return subprocess.run(
-        [sys.executable, "-m", "millrace", "--dir", str(folder), *map(str, arguments)],
-        cwd=REPOSITORY,
-        env={**os.environ, "AWS_PROFILE": "of-a-person", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-
-
-def lines(done: subprocess.CompletedProcess[str]) -> Sequence[dict[str, Any]]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -101,16 +76,6 @@ def test_a_bad_manifest_fails_and_names_its_field(folder: Path, documents: Path,
     assert "stackTrace" not in done.stdout
 
 
-def wait_until_locked(stack: Stack, job: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    key = {"jobId": {"S": job}}
-    while "owner" not in stack.client("dynamodb").get_item(TableName=stack.outputs["jobs_table"], Key=key).get(
-        "Item", {}
-    ):
-        assert time.monotonic() < deadline, f"{job} is not locked after {seconds:.0f} s"
-        time.sleep(0.1)
-
-
 def test_a_job_that_is_running_is_refused(stack: Stack, folder: Path, documents: Path, prefix: str) -> None:
     """The lock is held by an execution that truly runs: one that waits for an index that takes its time."""
     job = "cli-running"
@@ -120,7 +85,7 @@ def test_a_job_that_is_running_is_refused(stack: Stack, folder: Path, documents:
         first = millrace(folder, "submit", documents, "--prefix", prefix, "--job-id", job)
         assert first.returncode == ExitCode.OK, first.stderr
         execution = stack.started(f"{prefix}/_control/manifest.json")
-        wait_until_locked(stack, job)
+        stack.wait_for_lock(job, execution)
         refused = millrace(folder, "submit", documents, "--prefix", prefix, "--job-id", job)
         assert refused.returncode == ExitCode.ALREADY_RUNNING, refused.stdout + refused.stderr
         assert stack.executions(f"{prefix}/_control/manifest.json") == [execution]

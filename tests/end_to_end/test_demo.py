@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-SECONDS = 180
-
-
-def millrace(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "millrace", "--dir", str(folder), *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+from tests.end_to_end.command import millrace
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -40,24 +26,29 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def check(story: str, planned: str) -> None:
+    """The story's six steps, with each document's end as it has to be."""
+    for step in range(1, 7):
+        assert f"\n{step}  " in f"\n{story}"
+    for code in ("MissingMetadata", "UnknownAttribute", "InvalidRequest"):
+        assert code in story
+    assert planned in story
+    assert "140 turns" in " ".join(story.split())
+    assert "local down" in story
+
+
 def test_the_story_comes_out_well_twice_and_nothing_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "aws"
     try:
         first = millrace(folder, "local", "demo")
         assert first.returncode == 0, first.stdout + first.stderr
-        for step in range(1, 7):
-            assert f"\n{step}  " in f"\n{first.stdout}"
-        for code in ("MissingMetadata", "UnknownAttribute", "InvalidRequest"):
-            assert code in first.stdout
-        assert "planned 15 = indexed 12 + failed 3" in first.stdout
-        assert "140 turns" in " ".join(first.stdout.split())
-        assert "local down" in first.stdout
+        check(first.stdout, "planned 15 = indexed 12 + failed 3")
 
         second = millrace(folder, "local", "demo")
         assert second.returncode == 0, second.stdout + second.stderr
         assert "already up" in second.stdout
         assert "No changes." in second.stdout
-        assert "planned 15 = updated 12 + failed 3" in second.stdout
+        check(second.stdout, "planned 15 = updated 12 + failed 3")
 
         runs = json.loads(millrace(folder, "runs", "--json").stdout)["runs"]
         assert len({run["jobId"] for run in runs}) == 2
@@ -66,6 +57,19 @@ def test_the_story_comes_out_well_twice_and_nothing_is_left(tmp_path: Path) -> N
         down = millrace(folder, "local", "down")
     assert down.returncode == 0, down.stderr
     assert not folder.exists()
+
+
+def test_the_other_option_and_the_other_sink_tell_the_same_story(tmp_path: Path) -> None:
+    """The one after the other, so that the deployment changes its option and its sink in between."""
+    folder = tmp_path / "aws"
+    try:
+        for flags in (("--option", "sqs"), ("--sink", "bedrock")):
+            told = millrace(folder, "local", "demo", *flags)
+            assert told.returncode == 0, told.stdout + told.stderr
+            check(told.stdout, "planned 15 = indexed 12 + failed 3")
+    finally:
+        down = millrace(folder, "local", "down")
+    assert down.returncode == 0, down.stderr
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to see processes")

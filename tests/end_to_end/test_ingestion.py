@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.stack import Stack, pair
+from tests.end_to_end.stack import BOTH_OPTIONS, Stack, pair
 
 
 def upload_sample(stack: Stack, prefix: str, sample: Path) -> list[str]:
@@ -65,6 +65,7 @@ def test_the_manifest_is_archived_when_the_job_has_finished(stack: Stack, prefix
         stack.client("s3").head_object(Bucket=stack.outputs["ingestion_bucket"], Key=key)
 
 
+@BOTH_OPTIONS
 def test_a_newer_manifest_stays_where_it_is(stack: Stack, prefix: str) -> None:
     """Uploaded while its job runs it is refused, not swallowed; the next upload of it is served."""
     for n in range(60):
@@ -84,10 +85,7 @@ def test_a_newer_manifest_stays_where_it_is(stack: Stack, prefix: str) -> None:
 
 def test_an_ended_job_is_remembered_for_half_a_year(stack: Stack, prefix: str) -> None:
     assert stack.run(prefix, "remembered").status == "SUCCEEDED"
-    item = stack.client("dynamodb").get_item(TableName=stack.outputs["jobs_table"], Key={"jobId": {"S": "remembered"}})[
-        "Item"
-    ]
-    assert 179 < (int(item["expiresAt"]["N"]) - time.time()) / 86_400 <= 180
+    assert 179 < (int(stack.job("remembered")["expiresAt"]) - time.time()) / 86_400 <= 180
 
 
 def test_a_person_who_names_no_manifest_is_told(stack: Stack, prefix: str) -> None:
@@ -97,6 +95,7 @@ def test_a_person_who_names_no_manifest_is_told(stack: Stack, prefix: str) -> No
     assert f"no manifest at s3://{bucket}/{key}" in (execution.cause or "")
 
 
+@BOTH_OPTIONS
 def test_deletes_leave_the_index(stack: Stack, prefix: str) -> None:
     ids = [f"deleted-{n}" for n in range(12)]
     for name in ids:
@@ -109,24 +108,29 @@ def test_deletes_leave_the_index(stack: Stack, prefix: str) -> None:
     assert set(stack.statuses(*ids).values()) == {"NOT_FOUND"}
 
 
+@BOTH_OPTIONS
 def test_an_empty_folder_is_a_run_that_ends_well(stack: Stack, prefix: str) -> None:
     assert stack.run(prefix, "empty-folder").status == "SUCCEEDED"
     assert stack.summary("empty-folder")["counts"]["planned"] == 0
 
 
-def test_a_duplicate_event_while_the_job_runs_ends_quietly(stack: Stack, prefix: str) -> None:
-    for n in range(60):
-        stack.upload(prefix, pair(f"duplicate-{n}"))
-    key = stack.submit(prefix, {"jobId": "duplicate", "prefix": prefix})
-    event = {"bucket": stack.outputs["ingestion_bucket"], "key": key, "sequencer": "00"}
-    again = [stack.start(event) for _ in range(3)]
-    ended = [stack.wait_for_job(key), *(stack.wait(arn) for arn in again)]
-    assert {execution.status for execution in ended} == {"SUCCEEDED"}
-    last = sorted({execution.arn: execution.last_state for execution in ended}.values())
-    assert last.count("Notify") == 1
-    assert set(last) <= {"Notify", "AlreadyRunning", "AlreadyFinished", "ManifestGone"}
+@BOTH_OPTIONS
+def test_duplicate_events_while_the_job_runs_end_quietly(healthy: Stack, prefix: str) -> None:
+    healthy.upload(prefix, pair("duplicate-1") | pair("duplicate-2"))
+    healthy.slow_down(3)
+    key = healthy.submit(prefix, {"jobId": "duplicate", "prefix": prefix})
+    event = {"bucket": healthy.outputs["ingestion_bucket"], "key": key, "sequencer": "00"}
+    at_the_same_time = [healthy.start(event) for _ in range(3)]
+    owner = healthy.wait_for_lock("duplicate")
+    later = healthy.wait(healthy.start(event))
+    assert (later.status, later.last_state) == ("SUCCEEDED", "AlreadyRunning")
+    ended = {arn: healthy.wait(arn) for arn in (healthy.started(key), *at_the_same_time)}
+    assert {execution.status for execution in ended.values()} == {"SUCCEEDED"}
+    assert [arn for arn, execution in ended.items() if execution.last_state == "Notify"] == [owner]
+    assert {execution.last_state for execution in ended.values()} == {"Notify", "AlreadyRunning"}
 
 
+@BOTH_OPTIONS
 def test_a_duplicate_event_after_the_job_ended_does_nothing(stack: Stack, prefix: str) -> None:
     stack.upload(prefix, pair("late"))
     key = stack.submit(prefix, {"jobId": "late", "prefix": prefix})
@@ -137,6 +141,7 @@ def test_a_duplicate_event_after_the_job_ended_does_nothing(stack: Stack, prefix
     assert stack.report("_reports/late/summary.json") == before
 
 
+@BOTH_OPTIONS
 def test_an_aborted_job_is_taken_over_by_the_next_upload(stack: Stack, prefix: str) -> None:
     for n in range(30):
         stack.upload(prefix, pair(f"aborted-{n}"))
