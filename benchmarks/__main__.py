@@ -9,7 +9,7 @@ import sys
 import benchmarks
 from benchmarks.figure import show
 
-HELPERS = {"__main__", "figure", "pipeline"}
+HELPERS = {"__main__", "figure", "generated", "pipeline", "usage"}
 
 
 def names() -> list[str]:

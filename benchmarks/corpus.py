@@ -43,7 +43,7 @@ def run() -> list[Figure]:
     """Ingest the corpus twice, each time into a new index."""
     options = Options(kendra_requests_per_second=AS_FAST_AS_THEY_COME, kendra_indexing_seconds=INDEXING_SECONDS)
     with tempfile.TemporaryDirectory(prefix="millrace-corpus-") as place, deployed(options) as pipeline:
-        found = _written(Path(place) / "corpus")
+        found = write(Path(place) / "corpus")
         pipeline.upload(found)
         unhindered = _ingested(pipeline, found, AS_FAST_AS_THEY_COME)
         limited = _ingested(pipeline, found, REQUESTS_PER_SECOND)
@@ -56,6 +56,13 @@ def run() -> list[Figure]:
         Figure("corpus, report and index differ", wrong, "documents", 0, "at most"),
         Figure("corpus, failed", failed, "documents", 0, "at most"),
     ]
+
+
+def write(folder: Path) -> Survey:
+    """Write the corpus's first documents into a new folder. Raises BenchmarkFailed where this Python has too few."""
+    if corpus.main([str(folder), "--limit", str(DOCUMENTS), "--minimum", str(DOCUMENTS)]):
+        raise BenchmarkFailed(f"this Python's library documents fewer than {DOCUMENTS:,} things")
+    return submission.survey(folder)
 
 
 def sink_seconds(documents: int) -> float:
@@ -96,16 +103,10 @@ class Ingested(NamedTuple):
 def _ingested(pipeline: Pipeline, found: Survey, requests_per_second: float) -> Ingested:
     job_id = f"corpus-{requests_per_second:.0f}"
     pipeline.instance.set_kendra_pace(requests_per_second=requests_per_second)
-    asked = pipeline.with_new_index(kendra_requests_per_second=requests_per_second)
+    asked = pipeline.with_new_index(sink_requests_per_second=requests_per_second)
     done = asked.run(found, job_id)
     pipeline.instance.set_kendra_pace(requests_per_second=AS_FAST_AS_THEY_COME)
     reports = Reports(asked.deployment.client("s3"), asked.deployment.reports_bucket)
     failed = {failure.document_id for failure in reports.failures(job_id)}
     ids = document_ids(found)
     return Ingested(done.seconds, differences(ids, failed, asked.statuses(ids)), len(failed))
-
-
-def _written(folder: Path) -> Survey:
-    if corpus.main([str(folder), "--limit", str(DOCUMENTS), "--minimum", str(DOCUMENTS)]):
-        raise BenchmarkFailed(f"this Python's library documents fewer than {DOCUMENTS:,} things")
-    return submission.survey(folder)

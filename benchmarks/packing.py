@@ -1,6 +1,8 @@
-"""Requests that a plan really has, over the fewest that could carry its documents: max(ceil(n / 10), bytes / 50 MB).
+"""Requests that a plan really has, over a number that no plan could do without (`packing.lower_bound`).
 
-Measured through the planner, so that chunk boundaries count too.
+Measured through the planner, so that chunk boundaries count too. Kendra takes ten of the largest documents in one
+request, so its bar is the bound itself. A knowledge base takes 4.4 MB in all; there large documents do not fill
+requests evenly, and some bars are higher.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import random
 from collections.abc import Callable
 
 from benchmarks.figure import Figure
-from kendra_ingestion.packing import DOCUMENT_MAX_BYTES, MEGABYTE, lower_bound
+from kendra_ingestion.packing import DOCUMENT_MAX_BYTES, LIMITS, MEGABYTE, Limits, lower_bound
 from kendra_ingestion.planning import Plan
 
 SEED = 20251005
@@ -25,22 +27,33 @@ SIZES: dict[str, Callable[[random.Random], int]] = {
 }
 
 
+BARS = {("bedrock", "mixed (1 KB to 5 MB)"): 1.05, ("bedrock", "long tail (median 50 KB)"): 1.03}
+"""Where the bar is above 1."""
+
+
 def run() -> list[Figure]:
-    """One figure a distribution of sizes: the worst ratio over several numbers of documents."""
+    """One figure a sink and a distribution of sizes: the worst ratio over several numbers of documents."""
     return [
-        Figure(f"packing, {name}", max(_ratio(number, size) for number in NUMBERS), "x lower bound", 1.0, "at most")
+        Figure(
+            f"packing, {sink}, {name}",
+            max(_ratio(number, size, limits) for number in NUMBERS),
+            "x lower bound",
+            BARS.get((sink, name), 1.0),
+            "at most",
+        )
+        for sink, limits in LIMITS.items()
         for name, size in SIZES.items()
     ]
 
 
-def _ratio(number: int, size: Callable[[random.Random], int]) -> float:
+def _ratio(number: int, size: Callable[[random.Random], int], limits: Limits) -> float:
     chance = random.Random(SEED)
     sizes = [size(chance) for _ in range(number)]
-    plan = Plan("bucket", [])
+    plan = Plan("bucket", [], limits)
     chunks = [
         chunk
         for place, bytes_ in enumerate(sizes)
         for chunk in plan.put({"documentId": str(place), "key": str(place), "size": bytes_})
     ]
     chunks += plan.end_of_folder()
-    return sum(len(chunk["requests"]) for chunk in chunks) / lower_bound(sizes)
+    return sum(len(chunk["requests"]) for chunk in chunks) / lower_bound(sizes, limits)

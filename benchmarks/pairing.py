@@ -16,12 +16,15 @@ from collections.abc import Iterator
 from itertools import islice
 
 from benchmarks.figure import Figure
-from kendra_ingestion.pairing import METADATA_SUFFIX, Pairing
+from kendra_ingestion.pairing import METADATA_SUFFIX, Listed, Pairing
 
 KEYS = 2_000_000
 FEW_KEYS = 200_000
 PAGE = 1_000
 RUNS = 3
+
+ETAG = "d41d8cd98f00b204e9800998ecf8427e"
+MODIFIED = 1_760_000_000.0
 
 
 def run() -> list[Figure]:
@@ -34,8 +37,12 @@ def run() -> list[Figure]:
     ]
 
 
-def keys() -> Iterator[tuple[str, int]]:
+def keys() -> Iterator[Listed]:
     """A listing without end, sorted as S3 sorts."""
+    return (Listed(key, size, ETAG, MODIFIED) for key, size in _sizes())
+
+
+def _sizes() -> Iterator[tuple[str, int]]:
     number = 0
     while True:
         folder = f"KendraDocuments/phonebook/2025-10-05/batches/{number // 5_000:06}/"

@@ -18,9 +18,10 @@ from millrace.executions.adapter import Executions
 from millrace.executions.view import RunView, Status
 from millrace.executions.watching import Pace, await_execution, follow
 from millrace.local import deploy, laptop
+from millrace.local.calls import ROOT
 from millrace.local.instance import Instance, Options
 from millrace.reports import Reports, counts_of
-from millrace.submission import Submission, Survey
+from millrace.submission import Mode, Submission, Survey
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_BEGIN = 30.0
@@ -52,14 +53,14 @@ class Pipeline:
 
     def upload(self, found: Survey) -> None:
         """Put a folder's files where its jobs find them; once is enough for several jobs."""
-        submission.upload_files(self.deployment.client("s3"), self._job(found, "upload"), found.files)
+        submission.upload_files(self.deployment.client("s3"), self._job(found, "upload", Mode.FULL), found.files)
 
-    def run(self, found: Survey, job_id: str) -> Run:
+    def run(self, found: Survey, job_id: str, mode: Mode = Mode.FULL) -> Run:
         """Write the manifest of a folder that was uploaded, and wait for the execution that it starts to end.
 
         Raises BenchmarkFailed when it ends otherwise than well, or breaks the law of docs/architecture.md.
         """
-        s3, job = self.deployment.client("s3"), self._job(found, job_id)
+        s3, job = self.deployment.client("s3"), self._job(found, job_id, mode)
         began = time.time()
         uploaded = submission.write_manifest(s3, job)
         view = self._watch(job.bucket, job.manifest_key, uploaded)
@@ -89,6 +90,14 @@ class Pipeline:
         """What the index counted of each batch operation: `{"calls", "throttled", "perSecond"}`."""
         return self.instance.kendra_statistics()["indices"][self.deployment.kendra_index_id]
 
+    def calls(self) -> list[dict[str, Any]]:
+        """What the pipeline itself asked of AWS since `forget_calls`, as `Instance.calls` has it."""
+        return [call for call in self.instance.calls() if call["principal"] != ROOT]
+
+    def sink_calls(self) -> int:
+        """How many of them the index was asked."""
+        return sum(call["count"] for call in self.calls() if call["action"].startswith("kendra:"))
+
     def statuses(self, document_ids: Sequence[str]) -> dict[str, str]:
         """What the index itself says of each document."""
         kendra = self.instance.client("kendra", retries={"mode": "adaptive", "total_max_attempts": 20})
@@ -100,9 +109,9 @@ class Pipeline:
 
         return dict(pair for first in range(0, len(document_ids), 10) for pair in ask(first))
 
-    def _job(self, found: Survey, job_id: str) -> Submission:
-        now = datetime.now(UTC)
-        return submission.plan(found, self.deployment.ingestion_bucket, now, prefix="benchmark", job_id=job_id)
+    def _job(self, found: Survey, job_id: str, mode: Mode) -> Submission:
+        now, bucket = datetime.now(UTC), self.deployment.ingestion_bucket
+        return submission.plan(found, bucket, now, prefix="benchmark", job_id=job_id, mode=mode)
 
     def _watch(self, bucket: str, key: str, uploaded: datetime) -> RunView:
         executions = Executions(self.deployment.client("stepfunctions"), self.deployment.state_machine_arn)

@@ -52,7 +52,7 @@ def run() -> list[Figure]:
         found = submission.survey(Path(place))
         pipeline.upload(found)
         for number, told in enumerate(TOLD):
-            asked = pipeline.with_new_index(kendra_requests_per_second=REQUESTS_PER_SECOND * told.times)
+            asked = pipeline.with_new_index(sink_requests_per_second=REQUESTS_PER_SECOND * told.times)
             done = asked.run(found, f"quota-{number}")
             statistics = asked.statistics()
             indexed = sum(status == "INDEXED" for status in asked.statuses(ids).values())
