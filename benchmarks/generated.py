@@ -24,6 +24,8 @@ PAGE_DOCUMENTS = 500
 DOCUMENTS_A_FOLDER = 5_000
 WITHOUT_METADATA = 1_009
 """Every so many documents one has no metadata."""
+UNFINISHED = ".unfinished"
+"""Ends the name of an object whose parts are still coming."""
 MODIFIED = datetime(2025, 10, 5, 12, tzinfo=UTC)
 
 _NUMBER = re.compile(r"emp-(\d{9})\.json")
@@ -91,6 +93,24 @@ class GeneratedS3:
         place = self._place(Key)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(Body)
+        return {}
+
+    def create_multipart_upload(self, *, Bucket: str, Key: str, **_: str) -> dict[str, Any]:  # noqa: N803
+        self.put_object(Bucket=Bucket, Key=Key + UNFINISHED, Body=b"")
+        return {"UploadId": Key + UNFINISHED}
+
+    def upload_part(self, *, UploadId: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Parts come one after the other, as `ObjectWriter` sends them."""
+        with self._counting:
+            self.writes += 1
+        with self._place(UploadId).open("ab") as unfinished:
+            unfinished.write(Body)
+        return {"ETag": '"part"'}
+
+    def complete_multipart_upload(self, *, Key: str, UploadId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        with self._counting:
+            self.writes += 1
+        self._place(UploadId).replace(self._place(Key))
         return {}
 
     def _place(self, key: str) -> Path:

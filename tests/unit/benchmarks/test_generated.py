@@ -9,6 +9,7 @@ from benchmarks.generated import PREFIX, GeneratedS3
 from kendra_ingestion.folder import Folder
 from kendra_ingestion.metadata import METADATA_MAX_BYTES, read
 from kendra_ingestion.pairing import pair
+from kendra_ingestion.workspace import PART_BYTES, Workspace
 
 DOCUMENTS = 7_777
 
@@ -43,3 +44,15 @@ def test_the_metadata_is_that_of_its_document(folder: Folder) -> None:
     document = read(body, bucket="bucket", key=last.key, size=last.document.size)
     assert document["documentId"] == f"emp-{DOCUMENTS - 1:09}"
     assert f"{document['documentId']}.json" in last.key
+
+
+def test_what_is_written_in_parts_is_read_whole(tmp_path: Path) -> None:
+    workspace = Workspace(GeneratedS3(0, tmp_path), "reports", job_id="job", run="run", attempt="attempt")
+    lines = [b'{"documentId":"%07d","outcome":"unchanged"}\n' % number for number in range(PART_BYTES // 20)]
+    workspace.publish_plan({"attempt": "attempt"})
+    with workspace.planned_outcomes_writer(0) as writer:
+        for each in lines:
+            writer.write(each)
+    found = [outcome.document_id for outcome in workspace.planned_outcomes(0)]
+    assert len(b"".join(lines)) > 2 * PART_BYTES
+    assert found == [f"{number:07}" for number in range(len(lines))]
