@@ -10,7 +10,7 @@
   - DocumentInvalid       one document cannot be sent; becomes its row in the report
   - ObjectUnreadable      one object of the folder cannot be read; becomes a row in the report
   * QueueError
-    - QueueUnavailable    a queue did not take a message in time; retry with backoff
+    - QueueUnavailable    a queue, or the table that counts its messages, did not answer in time; retry with backoff
     - QueueingUnfinished  the producer's time ran out; called again, it goes on with what is not accounted for
     - MessageRefused      a queue refuses a message for what it is; retrying cannot help
   * SinkError
@@ -74,7 +74,7 @@ class QueueError(IngestionError):
 
 
 class QueueUnavailable(QueueError):
-    """A queue did not take a message in time."""
+    """A queue, or the table that counts its messages, did not answer in time."""
 
 
 class QueueingUnfinished(QueueError):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.clock import Clock
 from kendra_ingestion.errors import MessageRefused, QueueUnavailable
@@ -13,6 +15,10 @@ from kendra_ingestion.messages import Envelope
 
 TRIES = Backoff(first_seconds=0.1, most_seconds=5.0, attempts=8, budget_seconds=20.0)
 """Ends well inside the time that an invocation keeps in reserve."""
+
+THROTTLED = frozenset({"RequestThrottled", "Throttling", "ThrottlingException", "KmsThrottled"})
+SERVER_ERROR = 500
+"""What the SDK has tried again in vain may succeed later (API model; API reference, "Common error types")."""
 
 
 class Outbox:
@@ -30,9 +36,7 @@ class Outbox:
         first = self._clock.monotonic()
         left = {str(place): envelope for place, envelope in enumerate(batch)}
         for attempt in count(1):
-            reply = self._client.send_message_batch(
-                QueueUrl=self._queue_url, Entries=[_entry(place, envelope) for place, envelope in left.items()]
-            )
+            reply = self._ask([_entry(place, envelope) for place, envelope in left.items()])
             failed = reply.get("Failed", [])
             for item in failed:
                 if item["SenderFault"]:
@@ -44,6 +48,18 @@ class Outbox:
             if pause is None:
                 raise QueueUnavailable(f"{self._queue_url} did not take {len(left)} messages: {_reason(failed[0])}")
             self._clock.sleep(pause)
+
+    def _ask(self, entries: list[dict[str, str]]) -> dict[str, Any]:
+        try:
+            return self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if status < SERVER_ERROR and error.response["Error"]["Code"] not in THROTTLED:
+                raise
+            trouble: Exception = error
+        except BotoCoreError as error:
+            trouble = error
+        raise QueueUnavailable(f"{self._queue_url} did not answer: {trouble}") from trouble
 
 
 def _entry(place: str, envelope: Envelope) -> dict[str, str]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.clock import Clock
-
-Answer = TypeVar("Answer")
+from kendra_ingestion.errors import QueueUnavailable
 
 KEEP_SECONDS = 30 * 24 * 3600
 """Longer than any message lives (SQS: 14 days) and any execution can be redriven (Step Functions: 14 days)."""
@@ -38,23 +37,26 @@ NAMES = {
 CONDITION_FAILED = "ConditionalCheckFailed"
 PASSING = frozenset(
     {
+        "InternalServerError",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingError",
+        "ThrottlingException",
         "TransactionConflict",
         "TransactionConflictException",
         "TransactionInProgressException",
-        "ThrottlingError",
-        "ThrottlingException",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
     }
 )
-"""Cancellation reasons and error codes of a write that may succeed a moment later: every worker writes the one counter
-(API reference, TransactWriteItems)."""
+"""Error codes, and reasons of a cancelled transaction, that are gone a moment later: every worker writes the one
+counter (API reference, TransactWriteItems; developer guide, "Error handling")."""
 
-CONFLICTS = Backoff(first_seconds=0.05, most_seconds=2.0, attempts=15, budget_seconds=30.0)
+TRIES = Backoff(first_seconds=0.05, most_seconds=2.0, attempts=15, budget_seconds=30.0)
 
 
 class Progress:
-    """One run's progress, as one of its attempts sees it. `random` gives numbers from 0 to 1."""
+    """One run's progress, as one of its attempts sees it. `random` gives numbers from 0 to 1. Every method raises
+    QueueUnavailable when the table does not answer in time."""
 
     def __init__(
         self,
@@ -108,7 +110,7 @@ class Progress:
             },
         ]
         try:
-            self._write(lambda: self._client.transact_write_items(TransactItems=writes))
+            self._call(self._client.transact_write_items, TransactItems=writes)
         except ClientError as error:
             if CONDITION_FAILED not in _reasons(error):
                 raise
@@ -129,7 +131,7 @@ class Progress:
             "ConsistentRead": True,
         }
         while True:
-            reply = self._client.query(**where)
+            reply = self._call(self._client.query, **where)
             for item in reply["Items"]:
                 chunk, request = item["part"]["S"].removeprefix(COUNTED).split("-")
                 found.add((int(chunk), int(request)))
@@ -155,46 +157,49 @@ class Progress:
     def begin_try(self, chunk: int, request: int) -> None:
         """Note that a message is about to be worked, in case it takes the process with it."""
         item = self._key(_part(TRYING, chunk, request)) | {"expiresAt": self._expires()}
-        self._client.put_item(TableName=self._table, Item=item)
+        self._call(self._client.put_item, TableName=self._table, Item=item)
 
     def end_try(self, chunk: int, request: int) -> None:
         """Note that a message did not take the process with it."""
-        self._client.delete_item(TableName=self._table, Key=self._key(_part(TRYING, chunk, request)))
+        self._call(self._client.delete_item, TableName=self._table, Key=self._key(_part(TRYING, chunk, request)))
 
     def was_tried(self, chunk: int, request: int) -> bool:
         """Whether a process died while it worked this message."""
         return self._get(_part(TRYING, chunk, request)) is not None
 
     def _update(self, expression: str, values: dict[str, Any]) -> None:
-        self._write(
-            lambda: self._client.update_item(
-                TableName=self._table,
-                Key=self._key(COUNTER),
-                UpdateExpression=expression,
-                ExpressionAttributeNames=_used(expression),
-                ExpressionAttributeValues=values | {":expires": self._expires()},
-            )
+        self._call(
+            self._client.update_item,
+            TableName=self._table,
+            Key=self._key(COUNTER),
+            UpdateExpression=expression,
+            ExpressionAttributeNames=_used(expression),
+            ExpressionAttributeValues=values | {":expires": self._expires()},
         )
 
-    def _write(self, call: Callable[[], Answer]) -> Answer:
-        """Write, again after a pause when another worker's write came between."""
+    def _get(self, part: str) -> dict[str, Any] | None:
+        reply = self._call(self._client.get_item, TableName=self._table, Key=self._key(part), ConsistentRead=True)
+        return reply.get("Item")
+
+    def _call(self, operation: Callable[..., Any], **parameters: Any) -> Any:
+        """Call, and again after a pause where another worker's write came between or the table was busy: whatever is
+        written here may be written twice."""
         first = self._clock.monotonic()
         for attempt in count(1):
             try:
-                return call()
+                return operation(**parameters)
             except ClientError as error:
                 reasons = _reasons(error)
                 if CONDITION_FAILED in reasons or PASSING.isdisjoint(reasons):
                     raise
-                pause = CONFLICTS.wait(attempt, self._clock.monotonic() - first, self._random)
-                if pause is None:
-                    raise
-                self._clock.sleep(pause)
+                trouble: Exception = error
+            except BotoCoreError as error:
+                trouble = error
+            pause = TRIES.wait(attempt, self._clock.monotonic() - first, self._random)
+            if pause is None:
+                raise QueueUnavailable(f"the table {self._table} did not answer: {trouble}") from trouble
+            self._clock.sleep(pause)
         raise AssertionError("count() has no end")
-
-    def _get(self, part: str) -> dict[str, Any] | None:
-        reply = self._client.get_item(TableName=self._table, Key=self._key(part), ConsistentRead=True)
-        return reply.get("Item")
 
     def _key(self, part: str) -> dict[str, Any]:
         return {"job": {"S": self._job}, "part": {"S": part}}

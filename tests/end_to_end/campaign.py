@@ -37,6 +37,7 @@ DEATH: Trouble = {"kill": True, "redeliver_seconds": HIDDEN_SECONDS}
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = ("before", "after")
+READING = re.compile(":(BatchGet|Describe|Get|List|Query)")
 
 
 class Point(NamedTuple):
@@ -89,14 +90,19 @@ class Job:
 
 def kind_of(resource: str, job_id: str) -> str:
     """A pattern of all resources that differ from this one only in job, run, execution, document and number."""
-    varying = rf"{re.escape(job_id)}|[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|\b[0-9a-f]{{16}}\b|\b\d+\b"
+    varying = rf"{re.escape(job_id)}|[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|\b[0-9a-f]{{16,64}}\b|\b\d+\b"
     return re.sub(r"(\*[-/]?)+(?=\*)", "", re.sub(varying, "*", resource))
 
 
 def first_of_each_kind(calls: Iterable[Mapping[str, str]], job_id: str) -> list[Point]:
-    """Both sides of the first call of each kind: what a function does, and to what."""
+    """The first call of each kind: what a function does, and to what. One that changes something on both sides; one
+    that only reads has no effect, so both sides are the same death."""
     kinds = dict.fromkeys((_who(call), call["action"], kind_of(call["resource"], job_id)) for call in calls)
-    return [Point(function, when, action, resource) for function, action, resource in kinds for when in SIDES]
+    return [
+        Point(function, when, action, resource)
+        for function, action, resource in kinds
+        for when in (SIDES[1:] if READING.search(action) else SIDES)
+    ]
 
 
 def _who(call: Mapping[str, str]) -> str:
@@ -117,15 +123,15 @@ def every(calls: Sequence[Mapping[str, str]]) -> list[Point]:
 
 def shared_out(points: Iterable[Point], deaths: Mapping[str, int]) -> list[list[Trouble]]:
     """Points for as few jobs as there can be, where so many processes of a function may die in one job and no job has
-    both sides of one call."""
-    sides: dict[tuple[str, Side], list[Point]] = {}
+    both sides of one call, which follow each other."""
+    of: dict[str, list[Point]] = {}
     for point in points:
-        sides.setdefault((point.function, point.when), []).append(point)
-    jobs = max(2, *(math.ceil(len(some) * 2 / deaths[function]) for (function, _), some in sides.items()))
+        of.setdefault(point.function, []).append(point)
+    jobs = max(2, *(math.ceil(len(some) / deaths[function]) for function, some in of.items()))
     shares: list[list[Point]] = [[] for _ in range(jobs)]
-    for (_, when), some in sides.items():
+    for some in of.values():
         for number, point in enumerate(some):
-            shares[(number + (when == "after") * (jobs // 2)) % jobs].append(point)
+            shares[number % jobs].append(point)
     return [[point.trouble() for point in share] for share in shares]
 
 
@@ -152,21 +158,26 @@ SILENCE: Sequence[Trouble] = [
 """The sink does not answer within the 20 seconds that it is waited for."""
 
 DEATH_AND_REFUSAL: Sequence[Trouble] = [
-    {"action": "kendra:Batch*", "function": "millrace-put-worker", "nth": [1], **DEATH},
-    {"action": "kendra:Batch*", "function": "millrace-del-worker", "nth": [1], **DEATH},
-    {
-        "action": "s3:PutObject",
-        "function": "millrace-put-worker",
-        "resource": "*/send-*",
-        "nth": [1],
-        "code": "AccessDenied",
-        "status": 403,
-    },
+    {"action": "kendra:BatchPutDocument", "body": '-00"', "nth": [1], **DEATH},
+    {"action": "kendra:BatchDeleteDocument", "nth": [1], **DEATH},
+    {"action": "s3:PutObject", "resource": "*/00000/send-00000-*", "nth": [1], "code": "AccessDenied", "status": 403},
 ]
-"""What makes the workers try their messages one by one, and one of them twice."""
+"""A worker dies of the first message of puts, so the next one works its messages one by one, and then it cannot write
+what became of that message. One of the first message of deletes dies too."""
 
 QUEUE_WEATHER: Mapping[str, Sequence[Trouble]] = {
-    "SQS fails every other call": [{"action": "sqs:*", "function": "*", "every": 2, "code": "InternalError"}],
+    "DynamoDB fails the producer for a while": [
+        {"action": "dynamodb:*", "function": "millrace-producer", "nth": [1, 2, 3, 4], "code": "InternalServerError"}
+    ],
+    "Step Functions takes no answer for a while": [
+        {
+            "action": "states:SendTaskSuccess",
+            "nth": [1, 2, 3],
+            "code": "ThrottlingException",
+            "status": 400,
+        }
+    ],
+    "SQS fails every third call": [{"action": "sqs:*", "function": "*", "every": 3, "code": "InternalError"}],
     "SQS takes a part of a batch": [
         {"action": "sqs:SendMessage", "nth": [1, 2, 3], "entries": [2], "code": "InternalError"}
     ],
@@ -251,6 +262,7 @@ class Campaign:
         assert states_entered(stack, lock["execution"]).count("AggregateFailures") == 1
         assert json.loads(stack.report(f"_archive/{job.name}/manifest.json"))["jobId"] == job.name
         assert keys(stack, "ingestion_bucket", f"{job.prefix}/_control/") == []
+        assert ledger(stack, job.name) <= {"indexed", "updated", "failed"}
         if stack.option == "sqs":
             expected, done, counted = progress(stack, job.name)
             assert expected == done == counted > 0
@@ -319,21 +331,27 @@ def states_entered(stack: Stack, execution: str) -> list[str]:
 
 def progress(stack: Stack, job_id: str) -> tuple[int, int, int]:
     """Of the only run of a job: how many messages it expects, how many it has counted, and how many have their mark."""
-    items = list(_progress_items(stack, job_id))
+    items = list(_scan(stack, "progress_table", "job", f"{job_id}/"))
     (counter,) = (item for item in items if item["part"]["S"] == "counter")
     marks = sum(item["part"]["S"].startswith("request-") for item in items)
     return int(counter["expected"]["N"]), int(counter["done"]["N"]), marks
 
 
-def _progress_items(stack: Stack, job_id: str) -> Iterator[dict[str, Any]]:
+def ledger(stack: Stack, job_id: str) -> set[str]:
+    """The outcomes that the ledger knows of a job's documents."""
+    return {item["outcome"]["S"] for item in _scan(stack, "ledger_table", "jobId", job_id) if "outcome" in item}
+
+
+def _scan(stack: Stack, table: str, name: str, value: str) -> Iterator[dict[str, Any]]:
+    """The items of a table, which the outputs name, whose attribute of that name begins so."""
     pages = (
         stack.client("dynamodb")
         .get_paginator("scan")
         .paginate(
-            TableName=stack.outputs["progress_table"],
-            FilterExpression="begins_with(#job, :job)",
-            ExpressionAttributeNames={"#job": "job"},
-            ExpressionAttributeValues={":job": {"S": f"{job_id}/"}},
+            TableName=stack.outputs[table],
+            FilterExpression="begins_with(#name, :value)",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": {"S": value}},
         )
     )
     return (item for page in pages for item in page["Items"])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from kendra_ingestion.errors import MessageRefused, QueueUnavailable
 from kendra_ingestion.messages import Envelope
@@ -47,3 +50,37 @@ def test_a_message_that_the_queue_refuses_is_an_error_at_once(sqs: FakeSqs) -> N
     with pytest.raises(MessageRefused, match=r"put\.fifo refuses a message: Nope: no"):
         outbox(sqs).send(BATCH)
     assert sqs.calls == [10]
+
+
+class Deaf:
+    """A client whose every call ends with this error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def send_message_batch(self, **_: Any) -> Any:
+        raise self._error
+
+
+def refused(code: str, status: int) -> ClientError:
+    reply: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(reply, "SendMessageBatch")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("InternalError", 500),
+        refused("ServiceUnavailable", 503),
+        refused("RequestThrottled", 403),
+        EndpointConnectionError(endpoint_url="https://sqs"),
+    ],
+)
+def test_a_queue_that_does_not_answer_may_be_asked_again_later(error: Exception) -> None:
+    with pytest.raises(QueueUnavailable, match=r"put\.fifo did not answer"):
+        Outbox(Deaf(error), "put.fifo", clock=FakeClock(), random=lambda: 1.0).send(BATCH)
+
+
+def test_a_queue_that_may_not_be_used_is_the_services_own_error() -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        Outbox(Deaf(refused("AccessDenied", 403)), "put.fifo", clock=FakeClock(), random=lambda: 1.0).send(BATCH)

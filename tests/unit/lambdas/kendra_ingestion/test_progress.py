@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
+from kendra_ingestion.errors import QueueUnavailable
 from kendra_ingestion.progress import KEEP_SECONDS, Progress
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue_option import dynamodb, progress_table
@@ -18,20 +19,21 @@ def client() -> Iterator[Any]:
 
 
 class Hindered:
-    """The client, whose next writes are refused with these errors first."""
+    """The client, whose next calls are refused with these errors first."""
 
-    def __init__(self, client: Any, *errors: ClientError) -> None:
+    def __init__(self, client: Any, *errors: Exception) -> None:
         self._client = client
         self.errors = list(errors)
 
     def __getattr__(self, name: str) -> Any:
-        if self.errors and name in ("transact_write_items", "update_item"):
+        operation = getattr(self._client, name)
 
-            def refuse(**_: Any) -> Any:
+        def call(**parameters: Any) -> Any:
+            if self.errors:
                 raise self.errors.pop(0)
+            return operation(**parameters)
 
-            return refuse
-        return getattr(self._client, name)
+        return call
 
 
 class Table:
@@ -220,9 +222,35 @@ def test_counted_before_is_counted_even_where_the_counter_collides_too(table: Ta
 
 def test_a_table_that_stays_busy_is_an_error_in_the_end(table: Table) -> None:
     client = Hindered(table.client, *[cancelled("None", "TransactionConflict")] * 1_000)
-    with pytest.raises(ClientError):
+    with pytest.raises(QueueUnavailable, match=rf"{table.name} did not answer: .*cancelled"):
         table.seen_by(client=client).count(0, 0)
     assert table.clock.slept <= 32
+
+
+@pytest.mark.parametrize(
+    "hindrance", [refused("InternalServerError"), EndpointConnectionError(endpoint_url="https://dynamodb")], ids=str
+)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda progress: progress.open("token"),
+        lambda progress: progress.expect(1),
+        lambda progress: progress.count(0, 0),
+        lambda progress: progress.is_counted(0, 0),
+        lambda progress: progress.counted(),
+        lambda progress: progress.complete(),
+        lambda progress: progress.own_token(),
+        lambda progress: progress.begin_try(0, 0),
+        lambda progress: progress.end_try(0, 0),
+        lambda progress: progress.was_tried(0, 0),
+    ],
+)
+def test_whatever_is_asked_of_a_table_that_fails_for_a_moment_is_asked_again(
+    table: Table, ask: Callable[[Progress], object], hindrance: Exception
+) -> None:
+    client = Hindered(table.client, hindrance, hindrance)
+    ask(table.seen_by(client=client))
+    assert client.errors == []
 
 
 def test_another_error_is_not_tried_again(table: Table) -> None:

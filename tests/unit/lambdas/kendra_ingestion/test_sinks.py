@@ -6,6 +6,7 @@ import pytest
 
 from kendra_ingestion import aws
 from kendra_ingestion.bedrock import BedrockSink
+from kendra_ingestion.clock import RESERVE_SECONDS
 from kendra_ingestion.kendra import KendraSink
 from kendra_ingestion.settings import Settings
 from kendra_ingestion.sinks import name_of, sink_of
@@ -76,8 +77,13 @@ def test_the_sdk_never_retries_a_call_to_a_sink(service: str) -> None:
     assert getattr(aws, service)().meta.config.retries["total_max_attempts"] == 1
 
 
-@pytest.mark.parametrize("service", ["s3", "dynamodb", "sqs", "stepfunctions"])
-def test_the_sdk_retries_calls_to_everything_else(service: str) -> None:
+@pytest.mark.parametrize(("service", "attempts"), [("s3", 8), ("dynamodb", 3), ("sqs", 8), ("stepfunctions", 8)])
+def test_the_sdk_retries_calls_to_everything_else(service: str, attempts: int) -> None:
     client = getattr(aws, service)()
-    assert client.meta.config.retries["total_max_attempts"] == 8
+    assert client.meta.config.retries["total_max_attempts"] == attempts
     assert getattr(aws, service)() is client
+
+
+def test_a_ledger_that_does_not_answer_is_given_up_while_there_is_time_to_write_what_is_known() -> None:
+    config = aws.dynamodb().meta.config
+    assert config.retries["total_max_attempts"] * config.read_timeout < RESERVE_SECONDS
