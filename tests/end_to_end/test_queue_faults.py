@@ -52,7 +52,7 @@ def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def _nothing_left(queues: Stack) -> Iterator[None]:
     yield
     queues.instance.forget_faults()
-    queues.wait_until(lambda: messages_left(queues) == {}, "the queues are empty")
+    queues.wait_until(lambda: messages_left(queues) == {}, "the queues are empty", 120)
 
 
 def test_wherever_a_process_dies_the_report_is_the_same(queues: Stack) -> None:
@@ -191,7 +191,7 @@ def test_messages_that_are_delivered_twice_count_once(queues: Stack, prefix: str
     report = queues.report("_reports/twice/failures.csv"), queues.report("_reports/twice/summary.json")
     for number, body in enumerate(again):
         send(queues, body, f"thrice-{number}")
-    queues.wait_until(lambda: messages_left(queues) == {}, "the queues are empty")
+    queues.wait_until(lambda: messages_left(queues) == {}, "the queues are empty", 120)
     expect_all(queues, "twice", ids)
     assert (queues.report("_reports/twice/failures.csv"), queues.report("_reports/twice/summary.json")) == report
     assert states_entered(queues, execution).count("AggregateFailures") == 1
@@ -208,7 +208,7 @@ def test_a_batch_that_nobody_deletes_comes_back_and_counts_once(queues: Stack, p
             "sqs:DeleteMessage", resource="*-kendra-put.fifo", nth=[1, 2], code="InternalError"
         )
         assert queues.run(prefix, "undeleted").status == "SUCCEEDED"
-        queues.wait_until(lambda: messages_left(queues) == {}, "what was not deleted came back and was")
+        queues.wait_until(lambda: messages_left(queues) == {}, "what was not deleted comes back and is", 120)
         assert [told["applied"] for told in queues.instance.faults() if told["id"] == rule] == [2]
         expect_all(queues, "undeleted", ids)
     finally:
@@ -333,7 +333,7 @@ def test_a_job_that_is_aborted_and_resubmitted_at_once_has_one_report(queues: St
     second = queues.start(json.loads(states.describe_execution(executionArn=first)["input"]))
     assert queues.wait(second).status == "SUCCEEDED"
     assert queues.wait(first).status == "ABORTED"
-    queues.wait_until(lambda: messages_left(queues) == {}, "the queues are empty")
+    queues.wait_until(lambda: messages_left(queues) == {}, "the queues are empty", 120)
     expect_all(queues, "aborted", ids)
     assert "AggregateFailures" not in states_entered(queues, first)
     assert states_entered(queues, second).count("AggregateFailures") == 1
