@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kendra_ingestion.clock import Clock
+
 
 @dataclass(frozen=True)
 class Backoff:
@@ -24,3 +26,24 @@ class Backoff:
         if attempt >= self.attempts or elapsed >= self.budget_seconds:
             return None
         return random() * min(self.most_seconds, self.first_seconds * 2 ** (attempt - 1))
+
+
+class Patience:
+    """One effort that is tried again inside a backoff's budget. Its time begins when it is made."""
+
+    def __init__(self, backoff: Backoff, clock: Clock, random: Callable[[], float]) -> None:
+        self._backoff = backoff
+        self._clock = clock
+        self._random = random
+        self._began = clock.monotonic()
+        self.attempts = 0
+        """How often it has failed."""
+
+    def wait(self) -> bool:
+        """Sleep after a failure; False, at once, when the budget is spent."""
+        self.attempts += 1
+        pause = self._backoff.wait(self.attempts, self._clock.monotonic() - self._began, self._random)
+        if pause is None:
+            return False
+        self._clock.sleep(pause)
+        return True

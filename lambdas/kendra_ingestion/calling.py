@@ -14,7 +14,7 @@ from itertools import count
 from typing import Generic, NamedTuple, TypeVar
 
 from kendra_ingestion import telemetry
-from kendra_ingestion.backoff import Backoff
+from kendra_ingestion.backoff import Backoff, Patience
 from kendra_ingestion.clock import Clock, SystemClock
 from kendra_ingestion.errors import SinkError, SinkRefused, SinkThrottled, SinkUnavailable
 from kendra_ingestion.pacing import Pacer
@@ -71,16 +71,13 @@ def _pacer(_operation: str, share: float) -> Pacer:
 
 def patiently(call: Callable[[], Answer], means: Means) -> Answer:
     """Make one call outside the pace, trying again inside the backoff's budget."""
-    first = means.clock.monotonic()
-    for attempt in count(1):
+    patience = Patience(means.backoff, means.clock, means.random)
+    while True:
         try:
             return call()
         except (SinkThrottled, SinkUnavailable):
-            pause = means.backoff.wait(attempt, means.clock.monotonic() - first, means.random)
-            if pause is None:
+            if not patience.wait():
                 raise
-            means.clock.sleep(pause)
-    raise AssertionError("count() has no end")
 
 
 class Calls(Generic[Item, Answer]):

@@ -11,14 +11,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import count, islice
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kendra_ingestion.backoff import Backoff
+from kendra_ingestion.backoff import Backoff, Patience
 from kendra_ingestion.clock import Clock, SystemClock
 from kendra_ingestion.documents import Document
+from kendra_ingestion.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances, reasons
 from kendra_ingestion.errors import SinkUnavailable
 from kendra_ingestion.outcomes import DELETED, INDEXED, SENT, UNCHANGED, UPDATED, Outcome
 
@@ -33,23 +34,6 @@ UNKNOWN = "unknown"
 
 BACKOFF = Backoff(first_seconds=0.05, most_seconds=1.0, attempts=12, budget_seconds=5.0)
 """Marking happens inside a call to the sink, so it gives up while there is time left to write what is known."""
-
-PASSING = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingError",
-        "ThrottlingException",
-        "TransactionConflict",
-        "TransactionInProgressException",
-    }
-)
-"""Error codes, and reasons of a cancelled transaction, that are gone a moment later (API reference, TransactWriteItems;
-developer guide, "Error handling")."""
-
-CONDITION_FAILED = "ConditionalCheckFailed"
 
 OPEN_FOR_NO_OTHER = "attribute_not_exists(outcome) OR outcome <> :sent OR run = :run"
 OURS = "outcome = :sent AND run = :run AND attribute_not_exists(contested)"
@@ -242,23 +226,18 @@ class Ledger:
         try:
             return operation(**parameters)
         except ClientError as error:
-            reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", [])]
-            hindrances = {why for why in reasons if why != "None"} or {error.response["Error"]["Code"]}
-            if hindrances <= PASSING | {CONDITION_FAILED}:
-                raise _Busy(reasons) from error
+            if hindrances(error) <= PASSING | {CONDITION_FAILED}:
+                raise _Busy(reasons(error)) from error
             raise
         except BotoCoreError as error:
             raise SinkUnavailable(f"the ledger {self._table} did not answer: {error}") from error
 
     def _pauses(self) -> Iterator[None]:
         """Sleep at each `next`, with full jitter. Raises SinkUnavailable when the budget is spent."""
-        began = self._clock.monotonic()
-        for attempt in count(1):
-            pause = BACKOFF.wait(attempt, self._clock.monotonic() - began, self._random)
-            if pause is None:
-                raise SinkUnavailable(f"the ledger {self._table} was busy {attempt} times in a row")
-            self._clock.sleep(pause)
+        patience = Patience(BACKOFF, self._clock, self._random)
+        while patience.wait():
             yield
+        raise SinkUnavailable(f"the ledger {self._table} was busy {patience.attempts} times in a row")
 
 
 class _Busy(Exception):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kendra_ingestion.backoff import Backoff
+from kendra_ingestion.backoff import Backoff, Patience
 from kendra_ingestion.clock import Clock
 from kendra_ingestion.errors import MessageRefused, QueueUnavailable
 from kendra_ingestion.messages import Envelope
@@ -33,9 +32,9 @@ class Outbox:
     def send(self, batch: Sequence[Envelope]) -> None:
         """Send at most 10 messages, again those that the queue did not take: SendMessageBatch answers for each entry,
         also where the call as a whole went well. Raises MessageRefused or QueueUnavailable."""
-        first = self._clock.monotonic()
+        patience = Patience(TRIES, self._clock, self._random)
         left = {str(place): envelope for place, envelope in enumerate(batch)}
-        for attempt in count(1):
+        while True:
             reply = self._ask([_entry(place, envelope) for place, envelope in left.items()])
             failed = reply.get("Failed", [])
             for item in failed:
@@ -44,10 +43,8 @@ class Outbox:
             left = {item["Id"]: left[item["Id"]] for item in failed}
             if not left:
                 return
-            pause = TRIES.wait(attempt, self._clock.monotonic() - first, self._random)
-            if pause is None:
+            if not patience.wait():
                 raise QueueUnavailable(f"{self._queue_url} did not take {len(left)} messages: {_reason(failed[0])}")
-            self._clock.sleep(pause)
 
     def _ask(self, entries: list[dict[str, str]]) -> dict[str, Any]:
         try:

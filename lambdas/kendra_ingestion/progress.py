@@ -8,13 +8,13 @@ later one need not send again. The token and the attempt that it belongs to are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kendra_ingestion.backoff import Backoff
+from kendra_ingestion.backoff import Backoff, Patience
 from kendra_ingestion.clock import Clock
+from kendra_ingestion.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances
 from kendra_ingestion.errors import QueueUnavailable
 
 KEEP_SECONDS = 30 * 24 * 3600
@@ -33,23 +33,6 @@ NAMES = {
     "#token": "token",
     "#expires": "expiresAt",
 }
-
-CONDITION_FAILED = "ConditionalCheckFailed"
-PASSING = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingError",
-        "ThrottlingException",
-        "TransactionConflict",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-"""Error codes, and reasons of a cancelled transaction, that are gone a moment later: every worker writes the one
-counter (API reference, TransactWriteItems; developer guide, "Error handling")."""
 
 TRIES = Backoff(first_seconds=0.05, most_seconds=2.0, attempts=15, budget_seconds=30.0)
 
@@ -112,7 +95,7 @@ class Progress:
         try:
             self._call(self._client.transact_write_items, TransactItems=writes)
         except ClientError as error:
-            if CONDITION_FAILED not in _reasons(error):
+            if CONDITION_FAILED not in hindrances(error):
                 raise
 
     def is_counted(self, chunk: int, request: int) -> bool:
@@ -182,24 +165,21 @@ class Progress:
         return reply.get("Item")
 
     def _call(self, operation: Callable[..., Any], **parameters: Any) -> Any:
-        """Call, and again after a pause where another worker's write came between or the table was busy: whatever is
-        written here may be written twice."""
-        first = self._clock.monotonic()
-        for attempt in count(1):
+        """Call, and again after a pause where another worker's write to the one counter came between or the table was
+        busy: whatever is written here may be written twice."""
+        patience = Patience(TRIES, self._clock, self._random)
+        while True:
             try:
                 return operation(**parameters)
             except ClientError as error:
-                reasons = _reasons(error)
-                if CONDITION_FAILED in reasons or PASSING.isdisjoint(reasons):
+                hindered = hindrances(error)
+                if CONDITION_FAILED in hindered or PASSING.isdisjoint(hindered):
                     raise
                 trouble: Exception = error
             except BotoCoreError as error:
                 trouble = error
-            pause = TRIES.wait(attempt, self._clock.monotonic() - first, self._random)
-            if pause is None:
+            if not patience.wait():
                 raise QueueUnavailable(f"the table {self._table} did not answer: {trouble}") from trouble
-            self._clock.sleep(pause)
-        raise AssertionError("count() has no end")
 
     def _key(self, part: str) -> dict[str, Any]:
         return {"job": {"S": self._job}, "part": {"S": part}}
@@ -215,9 +195,3 @@ def _part(kind: str, chunk: int, request: int) -> str:
 def _used(expression: str) -> dict[str, str]:
     """The names that an expression uses; DynamoDB refuses those that it does not."""
     return {alias: name for alias, name in NAMES.items() if alias in expression}
-
-
-def _reasons(error: ClientError) -> set[str]:
-    """Why a write was refused: the error's code and, of a transaction, the reason of each item."""
-    reasons = {item.get("Code", "None") for item in error.response.get("CancellationReasons", [])}
-    return reasons | {error.response["Error"]["Code"]}
