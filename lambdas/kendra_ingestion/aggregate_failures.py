@@ -11,14 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from kendra_ingestion import aws, report
+from kendra_ingestion import report
+from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
 from kendra_ingestion.clock import Clock, SystemClock
-from kendra_ingestion.ledger import Ledger
+from kendra_ingestion.documents import JobKey
 from kendra_ingestion.outcomes import FAILED, Outcome, Tally, final, latest
 from kendra_ingestion.settings import read_settings
-from kendra_ingestion.sinks import name_of
 from kendra_ingestion.telemetry import logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
 
@@ -35,18 +35,11 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Job(NamedTuple):
-    """Whose outcomes are aggregated. `started_at` is in ISO 8601."""
-
-    job_id: str
-    run: str
-    attempt: str
-    started_at: str
-
-
-def aggregate(job: Job, *, workspace: Workspace, settle: Settle, pool: Executor, clock: Clock) -> dict[str, Any]:
+def aggregate(
+    job: JobKey, started_at: str, *, workspace: Workspace, settle: Settle, pool: Executor, clock: Clock
+) -> dict[str, Any]:
     """Settle the documents in the ledger, write failures.csv and summary.json, and return the counts. Raises LawBroken
-    where they do not add up, before either is visible."""
+    where they do not add up, before either is visible. `started_at` is in ISO 8601."""
     stopped = workspace.stopped()
     plan = (workspace.find_plan() or NOTHING_PLANNED) if stopped else workspace.plan()
     tally = Tally()
@@ -66,6 +59,7 @@ def aggregate(job: Job, *, workspace: Workspace, settle: Settle, pool: Executor,
     workspace.save_summary(
         report.summary(
             **job._asdict(),
+            started_at=started_at,
             prefix=workspace.manifest()["prefix"],
             finished_at=finished_at.replace("+00:00", "Z"),
             counts=counts,
@@ -129,15 +123,13 @@ def _ahead(work: Callable[[A], B], items: Iterable[A], pool: Executor) -> Iterat
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings = read_settings(os.environ)
-    logger.append_keys(jobId=event["jobId"], run=event["run"])
-    job = Job(event["jobId"], event["run"], event["attempt"], event["startedAt"])
+    job = job_of(event)
     with ThreadPoolExecutor(READ_AHEAD_CHUNKS + 1) as pool:
         return aggregate(
             job,
-            workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=job.job_id, run=job.run, attempt=job.attempt),
-            settle=Ledger(
-                aws.dynamodb(), settings.ledger_table, sink=name_of(settings), job_id=job.job_id, run=job.run
-            ).settle,
+            event["startedAt"],
+            workspace=workspace_of(settings, job),
+            settle=ledger_of(settings, job).settle,
             pool=pool,
             clock=SystemClock(),
         )

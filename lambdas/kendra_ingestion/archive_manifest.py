@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from kendra_ingestion import aws
+from kendra_ingestion.assembly import job_of, workspace_of
 from kendra_ingestion.folder import Folder
 from kendra_ingestion.settings import read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
@@ -33,12 +34,9 @@ def archive(key: str, etag: str, *, folder: Folder, workspace: Workspace) -> dic
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     settings = read_settings(os.environ)
-    logger.append_keys(jobId=event["jobId"], run=event["run"])
     return archive(
         event["key"],
         event["etag"],
         folder=Folder(aws.s3(), event["bucket"]),
-        workspace=Workspace(
-            aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"], attempt=event["attempt"]
-        ),
+        workspace=workspace_of(settings, job_of(event)),
     )

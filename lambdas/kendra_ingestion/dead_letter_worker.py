@@ -6,22 +6,20 @@ whichever way a job was run, and the machine does not wait for a message that no
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from kendra_ingestion import aws, task_token
+from kendra_ingestion import aws
 from kendra_ingestion.account import Account, ids
+from kendra_ingestion.assembly import account_of
 from kendra_ingestion.clock import SystemClock
 from kendra_ingestion.failures import FailureCode
 from kendra_ingestion.inbox import Inbox, Letter, answer
 from kendra_ingestion.messages import Message
 from kendra_ingestion.outcomes import NOT_PROCESSED, failed
-from kendra_ingestion.progress import Progress
 from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
-from kendra_ingestion.workspace import Workspace
 
 
 def work(
@@ -63,19 +61,10 @@ def _finish(letter: Letter, account: Account) -> bool:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings, queues, clock = read_settings(os.environ), read_queue_settings(os.environ), SystemClock()
-
-    def account_of(message: Message) -> Account:
-        job = message.job._asdict()
-        return Account(
-            Workspace(aws.s3(), settings.reports_bucket, **job),
-            Progress(aws.dynamodb(), queues.progress_table, **job, clock=clock, random=random.random),
-            lambda token: task_token.answer(aws.stepfunctions(), token),
-        )
-
     with ThreadPoolExecutor(aws.CONNECTIONS) as pool:
         return work(
             event,
             inbox=Inbox(aws.sqs(), actions=("put", "delete"), dead_letter_queue_url=queues.dead_letter_queue_url),
-            account_of=account_of,
+            account_of=lambda message: account_of(settings, queues, message.job, clock),
             pool=pool,
         )

@@ -3,9 +3,17 @@ sink."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 Action = Literal["put", "delete"]
+
+
+class JobKey(NamedTuple):
+    """Whose work it is: a job, the run of one upload of its manifest, and the execution that works on it."""
+
+    job_id: str
+    run: str
+    attempt: str
 
 
 class Principal(TypedDict):

@@ -16,12 +16,13 @@ from itertools import compress
 from typing import Any, NamedTuple
 
 from kendra_ingestion import aws
+from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
 from kendra_ingestion.catalogue import Catalogue, line
 from kendra_ingestion.clock import Brake, Clock, SystemClock, stop_at
 from kendra_ingestion.documents import Chunk, Document
 from kendra_ingestion.errors import DocumentInvalid
 from kendra_ingestion.folder import Folder
-from kendra_ingestion.ledger import AT_ONCE, Entry, Ledger
+from kendra_ingestion.ledger import AT_ONCE, Entry
 from kendra_ingestion.metadata import METADATA_MAX_BYTES
 from kendra_ingestion.packing import Limits, limits_of
 from kendra_ingestion.pairing import Found, Listed, Pairing
@@ -29,7 +30,6 @@ from kendra_ingestion.planning import CHANGED, FULL, Plan, unpaired
 from kendra_ingestion.reading import read_document, too_large
 from kendra_ingestion.retrying import Retry
 from kendra_ingestion.settings import read_settings
-from kendra_ingestion.sinks import name_of
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
 from kendra_ingestion.workspace import ObjectWriter, Workspace
 
@@ -291,16 +291,14 @@ def _document(found: Found, folder: Folder) -> Document | DocumentInvalid:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings, clock = read_settings(os.environ), SystemClock()
-    job_id, run, attempt = event["jobId"], event["run"], event["attempt"]
-    logger.append_keys(jobId=job_id, run=run)
-    ledger = Ledger(aws.dynamodb(), settings.ledger_table, sink=name_of(settings), job_id=job_id, run=run)
+    key = job_of(event)
     with ThreadPoolExecutor(aws.CONNECTIONS) as pool:
         return plan(
-            Job(event["bucket"], event["prefix"], attempt, event["cursor"] or 0, event["mode"], event["retryOf"]),
+            Job(event["bucket"], event["prefix"], key.attempt, event["cursor"] or 0, event["mode"], event["retryOf"]),
             Means(
                 folder=Folder(aws.s3(), event["bucket"]),
-                workspace=Workspace(aws.s3(), settings.reports_bucket, job_id=job_id, run=run, attempt=attempt),
-                known=ledger.known,
+                workspace=workspace_of(settings, key),
+                known=ledger_of(settings, key).known,
                 limits=limits_of(settings.sink),
                 pool=pool,
                 clock=clock,

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from kendra_ingestion.documents import Action, Chunk
+from kendra_ingestion.documents import Action, Chunk, JobKey
 from kendra_ingestion.packing import REQUEST_MAX_DOCUMENTS
 from kendra_ingestion.pairing import METADATA_SUFFIX
 from kendra_ingestion.strict_json import NotJson, parse, pointer, shown
@@ -38,14 +38,6 @@ NUMBER_MAX = 99_999
 
 class NotAMessage(ValueError):
     """A body that no worker understands. The message names the field."""
-
-
-class JobKey(NamedTuple):
-    """Whose message it is: a job, the run of one upload of its manifest, and the execution that sent it."""
-
-    job_id: str
-    run: str
-    attempt: str
 
 
 class Reference(NamedTuple):

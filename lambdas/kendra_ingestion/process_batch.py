@@ -12,17 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from typing import Any
 
-from kendra_ingestion import aws
+from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
 from kendra_ingestion.calling import CALLS_UNDER_WAY, Means, Piece, means, patiently
 from kendra_ingestion.clock import Brake, SystemClock, stop_at
 from kendra_ingestion.documents import Document
 from kendra_ingestion.errors import SinkMisconfigured
-from kendra_ingestion.ledger import Ledger
 from kendra_ingestion.outcomes import FAILED, Outcome
 from kendra_ingestion.sending import Mark, Sending, misconfigured, unfit
 from kendra_ingestion.settings import read_settings
 from kendra_ingestion.sink import Sink
-from kendra_ingestion.sinks import name_of, sink_of
+from kendra_ingestion.sinks import sink_of
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
 
@@ -143,16 +142,14 @@ def _save(number: int, parts: Iterable[tuple[int, list[Outcome]]], workspace: Wo
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings, clock = read_settings(os.environ), SystemClock()
-    logger.append_keys(jobId=event["jobId"], run=event["run"])
-    job = {"job_id": event["jobId"], "run": event["run"]}
-    ledger = Ledger(aws.dynamodb(), settings.ledger_table, sink=name_of(settings), **job)
+    job = job_of(event)
     with ThreadPoolExecutor(CALLS_UNDER_WAY) as pool:
         return process(
             event["chunk"],
             event["cursor"],
             sink=sink_of(settings, event["bucket"]),
-            workspace=Workspace(aws.s3(), settings.reports_bucket, **job, attempt=event["attempt"]),
+            workspace=workspace_of(settings, job),
             means=means("send", settings.share, pool),
-            mark=ledger.mark,
+            mark=ledger_of(settings, job).mark,
             stop_at=stop_at(context, clock),
         )

@@ -13,17 +13,16 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
-from kendra_ingestion import aws, task_token
+from kendra_ingestion import aws
 from kendra_ingestion.account import Account
+from kendra_ingestion.assembly import account_of, job_of
 from kendra_ingestion.clock import Brake, Clock, SystemClock, stop_at
-from kendra_ingestion.documents import Action
+from kendra_ingestion.documents import Action, JobKey
 from kendra_ingestion.errors import QueueingUnfinished
-from kendra_ingestion.messages import Envelope, JobKey, in_batches, messages_of, sealed
+from kendra_ingestion.messages import Envelope, in_batches, messages_of, sealed
 from kendra_ingestion.outbox import Outbox
-from kendra_ingestion.progress import Progress
 from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
-from kendra_ingestion.workspace import Workspace
 
 CALLS_UNDER_WAY = 8
 """More would pass the 300 calls a second that a FIFO queue takes without high throughput (SQS quotas)."""
@@ -79,19 +78,14 @@ def produce(
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
     settings, queues, clock = read_settings(os.environ), read_queue_settings(os.environ), SystemClock()
-    job = JobKey(event["jobId"], event["run"], event["attempt"])
-    logger.append_keys(jobId=job.job_id, run=job.run)
+    job = job_of(event)
     means: dict[str, Any] = {"clock": clock, "random": random.random}
     with ThreadPoolExecutor(CALLS_UNDER_WAY) as pool:
         produce(
             job,
             bucket=event["bucket"],
             token=event["token"],
-            account=Account(
-                Workspace(aws.s3(), settings.reports_bucket, **job._asdict()),
-                Progress(aws.dynamodb(), queues.progress_table, **job._asdict(), **means),
-                lambda token: task_token.answer(aws.stepfunctions(), token),
-            ),
+            account=account_of(settings, queues, job, clock),
             outboxes={
                 "put": Outbox(aws.sqs(), queues.put_queue_url, **means),
                 "delete": Outbox(aws.sqs(), queues.delete_queue_url, **means),

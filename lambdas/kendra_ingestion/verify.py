@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from kendra_ingestion import aws
+from kendra_ingestion.assembly import job_of, workspace_of
 from kendra_ingestion.calling import CALLS_UNDER_WAY, Calls, Means, Piece, Reply, means
 from kendra_ingestion.clock import SystemClock, stop_at
 from kendra_ingestion.documents import Action
@@ -182,15 +182,13 @@ def _beginning(workspace: Workspace, now: float) -> dict[str, Any]:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings, clock = read_settings(os.environ), SystemClock()
-    logger.append_keys(jobId=event["jobId"], run=event["run"])
+    job = job_of(event)
     with ThreadPoolExecutor(CALLS_UNDER_WAY) as pool:
         return verify(
             event["turn"],
             deadline=settings.verification_deadline_seconds,
             sink=sink_of(settings, settings.ingestion_bucket),
-            workspace=Workspace(
-                aws.s3(), settings.reports_bucket, job_id=event["jobId"], run=event["run"], attempt=event["attempt"]
-            ),
+            workspace=workspace_of(settings, job),
             # Verification has the sink to itself, so its share is the whole rate.
             means=means("status", settings.sink_requests_per_second, pool),
             stop_at=stop_at(context, clock),

@@ -10,30 +10,27 @@ from __future__ import annotations
 
 import math
 import os
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from kendra_ingestion import aws, task_token
+from kendra_ingestion import aws
 from kendra_ingestion.account import Account, ids
+from kendra_ingestion.assembly import account_of, ledger_of
 from kendra_ingestion.calling import CALLS_UNDER_WAY, Means, Piece, means, patiently
 from kendra_ingestion.clock import Brake, stop_at
-from kendra_ingestion.documents import Action, Document
+from kendra_ingestion.documents import Action, Document, JobKey
 from kendra_ingestion.errors import SinkMisconfigured, SinkThrottled, SinkUnavailable
 from kendra_ingestion.inbox import Delivery, Inbox, Letter, answer, pause
-from kendra_ingestion.ledger import Ledger
-from kendra_ingestion.messages import JobKey, Message
+from kendra_ingestion.messages import Message
 from kendra_ingestion.outcomes import Outcome
-from kendra_ingestion.progress import Progress
 from kendra_ingestion.sending import Mark, Sending, misconfigured, unfit
 from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.sink import Sink
-from kendra_ingestion.sinks import name_of, sink_of
+from kendra_ingestion.sinks import sink_of
 from kendra_ingestion.telemetry import logger
-from kendra_ingestion.workspace import Workspace
 
 HOLD_MARGIN_SECONDS = 10
 """A queue hides messages for six times the function's time, because Lambda may make them wait for a place. Once they
@@ -252,21 +249,13 @@ def handle(
         tools = means("send", settings.share, sending)
 
         def job_of(message: Message) -> Job:
-            job = message.job._asdict()
             bucket = message.references[0].bucket if message.references else settings.ingestion_bucket
-            ledger = Ledger(
-                aws.dynamodb(),
-                settings.ledger_table,
-                sink=name_of(settings),
-                job_id=message.job.job_id,
-                run=message.job.run,
+            return Job(
+                account_of(settings, queues, message.job, tools.clock),
+                sink_of(settings, bucket),
+                ledger_of(settings, message.job).mark,
+                preparation(reading, aws.s3()),
             )
-            account = Account(
-                Workspace(aws.s3(), settings.reports_bucket, **job),
-                Progress(aws.dynamodb(), queues.progress_table, **job, clock=tools.clock, random=random.random),
-                lambda token: task_token.answer(aws.stepfunctions(), token),
-            )
-            return Job(account, sink_of(settings, bucket), ledger.mark, preparation(reading, aws.s3()))
 
         return work_off(
             event,

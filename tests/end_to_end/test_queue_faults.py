@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from kendra_ingestion.messages import JobKey, messages_of, sealed
+from kendra_ingestion.documents import JobKey
+from kendra_ingestion.messages import messages_of, sealed
 from tests.end_to_end.campaign import (
     DEATH_AND_REFUSAL,
     QUEUE_WEATHER,

@@ -18,7 +18,7 @@ from kendra_ingestion import (
 )
 from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.calling import Means
-from kendra_ingestion.documents import Document
+from kendra_ingestion.documents import Document, JobKey
 from kendra_ingestion.folder import Folder
 from kendra_ingestion.kendra import KendraSink
 from kendra_ingestion.ledger import Entry
@@ -140,7 +140,8 @@ class Pipeline:
 
     def aggregate_failures(self) -> dict[str, Any]:
         return aggregate_failures.aggregate(
-            aggregate_failures.Job(self.job_id, self.run, self.attempt, "2025-10-05T12:00:00.000Z"),
+            JobKey(self.job_id, self.run, self.attempt),
+            "2025-10-05T12:00:00.000Z",
             workspace=self.workspace(),
             settle=self._settle,
             pool=InlinePool(),

@@ -15,10 +15,10 @@ from kendra_ingestion import dead_letter_worker, del_worker, producer, put_worke
 from kendra_ingestion.account import Account
 from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.calling import Means
-from kendra_ingestion.documents import Action, Document
+from kendra_ingestion.documents import Action, Document, JobKey
 from kendra_ingestion.inbox import Inbox
 from kendra_ingestion.kendra import KendraSink
-from kendra_ingestion.messages import JobKey, Message
+from kendra_ingestion.messages import Message
 from kendra_ingestion.outbox import Outbox
 from kendra_ingestion.outcomes import Outcome, from_lines
 from kendra_ingestion.pacing import Pacer

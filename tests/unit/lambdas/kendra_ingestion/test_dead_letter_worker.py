@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kendra_ingestion.messages import JobKey
+from kendra_ingestion.documents import JobKey
 from kendra_ingestion.outcomes import NOT_PROCESSED
 from tests.fakes.pipeline import INGESTION, REPORTS
 from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption, dynamodb

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from kendra_ingestion.documents import JobKey
 from kendra_ingestion.inbox import FORWARD_MAX_BYTES, Inbox, answer, pause
-from kendra_ingestion.messages import JobKey, Message, to_body
+from kendra_ingestion.messages import Message, to_body
 from tests.fakes.clock import FakeClock
 from tests.fakes.s3 import client_error
 from tests.fakes.sqs import FakeSqs, Stored, event_of

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from kendra_ingestion.documents import JobKey
 from kendra_ingestion.errors import QueueingUnfinished, QueueUnavailable
-from kendra_ingestion.messages import JobKey, read
+from kendra_ingestion.messages import read
 from tests.fakes.pipeline import INGESTION, REPORTS
 from tests.fakes.queue_option import URL, QueueOption, dynamodb
 from tests.fakes.s3 import FakeS3

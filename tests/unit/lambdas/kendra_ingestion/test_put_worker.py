@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from kendra_ingestion.documents import JobKey
 from kendra_ingestion.folder import Folder
-from kendra_ingestion.messages import JobKey, Message, Reference
+from kendra_ingestion.messages import Message, Reference
 from kendra_ingestion.metadata import METADATA_MAX_BYTES
 from kendra_ingestion.outcomes import FAILED, Outcome
 from kendra_ingestion.put_worker import fetch, preparation

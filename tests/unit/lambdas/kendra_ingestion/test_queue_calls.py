@@ -5,8 +5,9 @@ from __future__ import annotations
 import boto3
 from moto import mock_aws
 
+from kendra_ingestion.documents import JobKey
 from kendra_ingestion.inbox import Inbox
-from kendra_ingestion.messages import JobKey, Message, sealed
+from kendra_ingestion.messages import Message, sealed
 from kendra_ingestion.outbox import Outbox
 from tests.fakes.clock import FakeClock
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kendra_ingestion.messages import JobKey
+from kendra_ingestion.documents import JobKey
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.pipeline import INGESTION, REPORTS
 from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption, dynamodb

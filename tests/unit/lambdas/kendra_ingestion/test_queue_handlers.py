@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from kendra_ingestion import aws, dead_letter_worker, del_worker, producer, put_worker
+from kendra_ingestion.documents import JobKey
 from kendra_ingestion.errors import ConfigurationInvalid
 from kendra_ingestion.ledger import Ledger
-from kendra_ingestion.messages import JobKey
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.pipeline import INDEX_ID, INGESTION, REPORTS, ROLE_ARN
 from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption, dynamodb

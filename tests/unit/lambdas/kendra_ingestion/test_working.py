@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kendra_ingestion.messages import JobKey
+from kendra_ingestion.documents import JobKey
 from tests.fakes.crash import Crash
 from tests.fakes.pipeline import INGESTION, REPORTS
 from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, HOLD_SECONDS, URL, QueueOption, dynamodb
