@@ -20,7 +20,7 @@ from kendra_ingestion.folder import Folder
 from kendra_ingestion.metadata import AttributeType
 from kendra_ingestion.packing import DOCUMENT_MAX_BYTES, MEGABYTE
 from kendra_ingestion.sink import Rejected, State, Status
-from kendra_ingestion.sink_errors import Errors, ask
+from kendra_ingestion.sink_errors import Errors, ask, of_those_sent
 
 ERRORS: Errors = sink_errors.ERRORS | {"ServiceQuotaExceededException": SinkThrottled}
 """The errors of the document operations (API model). Bedrock's quota here is of requests, and passes."""
@@ -162,10 +162,7 @@ def _rejected(reply: Mapping[str, Any], sent: set[str]) -> list[Rejected]:
         for item in reply.get("documentDetails", [])
         if item["status"] in NOT_TAKEN
     ]
-    strangers = [item.document_id for item in rejected if item.document_id not in sent]
-    if strangers:
-        raise SinkUnavailable(f"Bedrock says that it failed on documents that it was not sent: {strangers[:3]}")
-    return rejected
+    return of_those_sent("Bedrock", rejected, sent)
 
 
 def _status(item: Mapping[str, Any]) -> Status:

@@ -8,11 +8,11 @@ from typing import Any
 
 from kendra_ingestion import sink_errors
 from kendra_ingestion.documents import Document
-from kendra_ingestion.errors import SinkQuotaExceeded, SinkUnavailable
+from kendra_ingestion.errors import SinkQuotaExceeded
 from kendra_ingestion.failures import FailureCode
 from kendra_ingestion.metadata import AttributeType, as_date
 from kendra_ingestion.sink import Rejected, State, Status
-from kendra_ingestion.sink_errors import Errors, ask
+from kendra_ingestion.sink_errors import Errors, ask, of_those_sent
 
 ERRORS: Errors = sink_errors.ERRORS | {"ServiceQuotaExceededException": SinkQuotaExceeded}
 """The errors of the batch operations (API model). Kendra's quota is of documents: the index is full."""
@@ -112,10 +112,7 @@ def _rejected(reply: Mapping[str, Any], sent: set[str]) -> list[Rejected]:
         )
         for item in reply.get("FailedDocuments", [])
     ]
-    strangers = [item.document_id for item in rejected if item.document_id not in sent]
-    if strangers:
-        raise SinkUnavailable(f"Kendra says that it failed on documents that it was not sent: {strangers[:3]}")
-    return rejected
+    return of_those_sent("Kendra", rejected, sent)
 
 
 def _status(item: Mapping[str, Any]) -> Status:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kendra_ingestion.backoff import Backoff, Patience
+from kendra_ingestion.batching import cut
 from kendra_ingestion.clock import Clock, SystemClock
 from kendra_ingestion.documents import Document
 from kendra_ingestion.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances, reasons
@@ -90,7 +90,7 @@ class Ledger:
                 item["digest"]["S"] if "digest" in item else None,
                 "contested" in item,
             )
-            for some in _cut(ids)
+            for some in cut(ids, AT_ONCE)
             for item in self._read(some)
         }
 
@@ -100,7 +100,7 @@ class Ledger:
         One transaction, whose condition is that no other run has a document under way. Where one has, the entry is
         taken over and contested. Marking again what this run has marked changes nothing.
         """
-        for some in _cut(documents):
+        for some in cut(documents, AT_ONCE):
             plain = {document["documentId"]: self._mark(document) for document in some}
             busy = set(self._write(plain))
             self._write(
@@ -117,7 +117,7 @@ class Ledger:
         Everything else is left alone: a document that was never marked, one that another run has marked since, and one
         that is settled already, so settling again changes nothing.
         """
-        for some in _cut(outcome for outcome in outcomes if outcome.outcome != UNCHANGED):
+        for some in cut((outcome for outcome in outcomes if outcome.outcome != UNCHANGED), AT_ONCE):
             left = {outcome.document_id: outcome for outcome in some}
             pauses = self._pauses()
             while left:
@@ -246,9 +246,3 @@ class _Busy(Exception):
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__()
         self.reasons = reasons
-
-
-def _cut(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while some := list(islice(rest, AT_ONCE)):
-        yield some

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from kendra_ingestion.batching import fill
 from kendra_ingestion.documents import Action, Chunk, JobKey
 from kendra_ingestion.packing import REQUEST_MAX_DOCUMENTS
 from kendra_ingestion.pairing import METADATA_SUFFIX
@@ -111,17 +112,7 @@ def sealed(message: Message, shards: int) -> Envelope:
 
 def in_batches(envelopes: Iterable[Envelope]) -> Iterator[list[Envelope]]:
     """Cut into SendMessageBatch calls of at most 10 messages and 1 MiB."""
-    batch: list[Envelope] = []
-    batch_bytes = 0
-    for envelope in envelopes:
-        size = len(envelope.body)
-        if batch and (len(batch) == BATCH_MAX_MESSAGES or batch_bytes + size > BATCH_MAX_BYTES):
-            yield batch
-            batch, batch_bytes = [], 0
-        batch.append(envelope)
-        batch_bytes += size
-    if batch:
-        yield batch
+    return fill(envelopes, lambda envelope: len(envelope.body), most=BATCH_MAX_MESSAGES, most_bytes=BATCH_MAX_BYTES)
 
 
 def to_body(message: Message) -> str:

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
+from kendra_ingestion.batching import cut, fill
 from kendra_ingestion.documents import Document
 
 T = TypeVar("T")
@@ -50,21 +51,14 @@ def limits_of(sink: str) -> Limits:
 def pack(documents: Iterable[Document], limits: Limits) -> list[list[Document]]:
     """Pack documents into as few requests within the limits as can be found, in order where that is among the best."""
     given = list(documents)
-    in_order = list(_in_order(given, limits))
-    fewest = lower_bound((document["size"] for document in given), limits)
+    in_order = list(fill(given, _size, most=limits.documents, most_bytes=limits.bytes))
+    fewest = lower_bound(map(_size, given), limits)
     return _balanced(given, limits, fewest, len(in_order)) or in_order
 
 
 def in_tens(items: Iterable[T]) -> Iterator[list[T]]:
     """Cut ids into requests of at most 10."""
-    request: list[T] = []
-    for item in items:
-        request.append(item)
-        if len(request) == REQUEST_MAX_DOCUMENTS:
-            yield request
-            request = []
-    if request:
-        yield request
+    return cut(items, REQUEST_MAX_DOCUMENTS)
 
 
 def lower_bound(sizes: Iterable[int], limits: Limits) -> int:
@@ -81,24 +75,10 @@ def lower_bound(sizes: Iterable[int], limits: Limits) -> int:
     return alone + max(halves, -(-number // limits.documents), -(-total // limits.bytes))
 
 
-def _in_order(documents: Sequence[Document], limits: Limits) -> Iterator[list[Document]]:
-    request: list[Document] = []
-    request_bytes = 0
-    for document in documents:
-        size = document["size"]
-        if request and (len(request) == limits.documents or request_bytes + size > limits.bytes):
-            yield request
-            request, request_bytes = [], 0
-        request.append(document)
-        request_bytes += size
-    if request:
-        yield request
-
-
 def _balanced(documents: Sequence[Document], limits: Limits, fewest: int, too_many: int) -> list[list[Document]] | None:
     """The fewest requests, from `fewest` up to and without `too_many`, over which the documents can be spread, found by
     bisection; None where no such number was."""
-    largest_first = sorted(documents, key=lambda document: document["size"], reverse=True)
+    largest_first = sorted(documents, key=_size, reverse=True)
     best = None
     while fewest < too_many:
         middle = (fewest + too_many) // 2
@@ -127,3 +107,7 @@ def _spread(largest_first: Sequence[Document], limits: Limits, number: int) -> l
         else:
             heapq.heappop(open_requests)
     return requests
+
+
+def _size(document: Document) -> int:
+    return document["size"]

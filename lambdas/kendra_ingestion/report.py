@@ -125,6 +125,12 @@ def message(
     return "\n".join(lines)
 
 
+def real_text(cell: str) -> str:
+    """A cell of failures.csv without the apostrophe that guards it: one in front is always the guard, because real ones
+    are guarded, too."""
+    return cell.removeprefix("'")
+
+
 def _safe(cell: str) -> str:
     return f"'{cell}" if cell[:1] in RISKY_FIRST_CHARACTERS else cell
 

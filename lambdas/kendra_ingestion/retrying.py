@@ -16,6 +16,7 @@ from kendra_ingestion.failures import FailureCode, permanent
 from kendra_ingestion.metadata import default_id
 from kendra_ingestion.pairing import METADATA_SUFFIX, Found
 from kendra_ingestion.planning import ID_DIGEST_BYTES, id_digest
+from kendra_ingestion.report import real_text
 
 MET, PLANNED, NOTES = 1, 2, 2
 """Noted beside a failed id: this job's folder or deletes have it; it is planned again. Two bits."""
@@ -43,8 +44,8 @@ class Retry:
         places: dict[str, int] = {}
         failed: dict[bytes, int] = {}
         for _, document_id, code, _ in islice(csv.reader(report), 1, None):
-            place = places.setdefault(_real_text(code), len(places)) << NOTES
-            if failed.setdefault(digest := id_digest(_real_text(document_id)), place) != place and not permanent(code):
+            place = places.setdefault(real_text(code), len(places)) << NOTES
+            if failed.setdefault(digest := id_digest(real_text(document_id)), place) != place and not permanent(code):
                 failed[digest] = place
         return cls(job, datetime.fromisoformat(started_at).timestamp(), list(places), failed)
 
@@ -112,9 +113,3 @@ class Retry:
     def _note(self, digests: Iterable[bytes], *, planned: bool) -> None:
         for digest in digests:
             self._failed[digest] |= MET | PLANNED if planned else MET
-
-
-def _real_text(cell: str) -> str:
-    """A cell of the report without the apostrophe that keeps spreadsheets from taking it for a formula. The report
-    guards apostrophes too, so one in front is always the guard."""
-    return cell.removeprefix("'")

@@ -1,13 +1,14 @@
-"""Asking a sink's API: AWS's errors become the sink's, once for every sink."""
+"""Asking a sink's API, once for every sink: AWS's errors become the sink's, and answers are about what was asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from kendra_ingestion.errors import SinkError, SinkMisconfigured, SinkRefused, SinkThrottled, SinkUnavailable
+from kendra_ingestion.sink import Rejected
 
 Errors = Mapping[str, type[SinkError]]
 
@@ -36,6 +37,15 @@ def ask(service: str, errors: Errors, operation: Callable[..., Any], **parameter
         raise _translated(service, errors, error) from error
     except BotoCoreError as error:
         raise SinkUnavailable(f"{service} did not answer: {error}") from error
+
+
+def of_those_sent(service: str, rejected: list[Rejected], sent: Collection[str]) -> list[Rejected]:
+    """The same, once it is known that they are about documents that were sent. Raises SinkUnavailable: an answer that
+    is about others says nothing of ours."""
+    strangers = [item.document_id for item in rejected if item.document_id not in sent]
+    if strangers:
+        raise SinkUnavailable(f"{service} says that it failed on documents that it was not sent: {strangers[:3]}")
+    return rejected
 
 
 def _translated(service: str, errors: Errors, error: ClientError) -> SinkError:
