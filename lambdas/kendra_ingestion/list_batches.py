@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from kendra_ingestion import aws
 from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
+from kendra_ingestion.batching import cut
 from kendra_ingestion.catalogue import Catalogue, line
 from kendra_ingestion.clock import Brake, Clock, SystemClock, stop_at
 from kendra_ingestion.documents import Chunk, Document
@@ -229,7 +230,7 @@ def _put(found: Iterable[Found], job: Job, progress: Progress, means: Means, boo
     asked = [planned and known is None for planned, known in zip(wanted, unread, strict=True)]
     entries = _known(_ids(compress(documents, asked)), means) if job.mode == CHANGED else {}
     for item, document, planned, known in zip(items, documents, wanted, unread, strict=True):
-        if not isinstance(document, DocumentInvalid):
+        if retry is None and not isinstance(document, DocumentInvalid):
             books.catalogue.write(line(item, document["documentId"]))
         if not planned:
             plan.pass_over(document)
@@ -263,7 +264,7 @@ def _delete(progress: Progress) -> Iterator[Chunk]:
 
 def _known(ids: Sequence[str], means: Means) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
-    for some in means.pool.map(means.known, (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))):
+    for some in means.pool.map(means.known, cut(ids, AT_ONCE)):
         entries |= some
     return entries
 
