@@ -1,14 +1,15 @@
-"""Waits end with the execution, take fractions of a second and any time zone."""
+"""Waits end with the execution, take fractions of a second and any time zone; retries are counted by execution."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
-from millrace.local.anchors import patch
+from millrace.local.anchors import hold, patch
 from millrace.local.states.comparisons import timestamp
 from millrace.local.states.frames import Frame
 from millrace.local.states.interpreter import (
+    EvalComponent,
     FailureEventException,
     MaxAttemptsOutcome,
     RetrierDecl,
@@ -19,6 +20,8 @@ from millrace.local.states.interpreter import (
 
 
 def apply() -> None:
+    hold(EvalComponent.heap_key, "fget", "if self.__heap_key is None:", "long_uid()")
+    EvalComponent.heap_key = property(counter_of)
     patch(WaitFunction, "_wait_interval", lambda _: wait, "env.program_state_event.wait(wait_seconds)")
     patch(
         Timestamp,
@@ -41,6 +44,12 @@ def apply() -> None:
         "time.sleep(interval_seconds)",
         "self.jitter_strategy.eval",
     )
+
+
+def counter_of(self: EvalComponent) -> str:
+    """Where a frame keeps the component's counter. The interpreter makes a name up when it is first asked: executions
+    of one program that ask at the same moment would get two names, and one of them a retry too many."""
+    return str(id(self))
 
 
 def wait(self: WaitFunction, env: Frame, wait_seconds: float) -> None:  # noqa: ARG001

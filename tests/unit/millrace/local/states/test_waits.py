@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.asl.component import eval_component
 
 from millrace.local.states.shapes import iso_time
 
-from .conftest import Lab
+from .conftest import FunctionFailed, Lab, function
 
 
 def wait(**fields: Any) -> dict[str, Any]:
@@ -67,3 +70,27 @@ def test_a_wait_for_what_is_no_time_is_a_runtime_error(lab: Lab, state: dict[str
 def test_a_time_scale_of_zero_skips_waits(lab: Lab) -> None:
     lab.time_scale = 0
     assert timed(lab, wait(Seconds=3600), {}) < 10
+
+
+def test_executions_that_fail_at_the_same_moment_are_retried_as_often_as_told(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(2)
+
+    def slowly() -> str:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        return str(time.monotonic_ns())
+
+    monkeypatch.setattr(eval_component, "long_uid", slowly)
+    lab.time_scale = 0
+    lab.services.functions["fails"] = fail
+    retry = [{"ErrorEquals": ["Busy"], "MaxAttempts": 3, "IntervalSeconds": 1}]
+    state = {"Type": "Task", "Resource": function("fails"), "Retry": retry, "End": True}
+    machine = lab.create({"StartAt": "It", "States": {"It": state}})
+    runs = [lab.wait(execution) for execution in [lab.start(machine), lab.start(machine)]]
+    assert [run.types.count("LambdaFunctionFailed") for run in runs] == [4, 4]
+
+
+def fail(_: Any) -> Any:
+    raise FunctionFailed("Busy")
