@@ -1,7 +1,8 @@
 """DeadLetterWorker: account for messages that were received too often without being finished.
 
-Each document of such a message becomes the row that one without an outcome gets in any case, so the report is the same
-whichever way a job was run, and the machine does not wait for a message that nobody will finish."""
+Each document of such a message keeps the outcome that a worker wrote before it died, or becomes the row that one
+without an outcome gets in any case. So the report is the same whichever way a job was run, and the machine does not
+wait for a message that nobody will finish."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from kendra_ingestion.clock import SystemClock
 from kendra_ingestion.failures import FailureCode
 from kendra_ingestion.inbox import Inbox, Letter, answer
 from kendra_ingestion.messages import Message
-from kendra_ingestion.outcomes import NOT_PROCESSED, failed
+from kendra_ingestion.outcomes import NOT_PROCESSED, failed, latest
 from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
 
@@ -43,8 +44,12 @@ def bury(message: Message, account: Account) -> None:
         logger.info("left to the attempt that has taken over", extra=ids(message))
     else:
         logger.error("gave a message up", extra=ids(message))
-        outcomes = [failed(name, FailureCode.NOT_PROCESSED, NOT_PROCESSED) for name in message.document_ids]
-        account.settle(message, outcomes)
+        saved = account.workspace.sends(message.chunk, message.request)
+        known = latest(message.document_ids, saved, verdicts=())
+        account.settle(
+            message,
+            [found or failed(name, FailureCode.NOT_PROCESSED, NOT_PROCESSED) for name, found in known.items()],
+        )
 
 
 def _finish(letter: Letter, account: Account) -> bool:

@@ -186,6 +186,11 @@ class Workspace:
         name = f"send-{first_request:05}-{self._attempt}.jsonl"
         self._put(f"outcomes/{chunk:05}/{name}", to_lines(outcomes))
 
+    def sends(self, chunk: int, first_request: int) -> list[Outcome]:
+        """What any attempt has written with `save_sends` for exactly this place; empty if none has."""
+        where = f"outcomes/{chunk:05}/send-{first_request:05}-"
+        return [outcome for name in self._names(where) for outcome in from_lines(self._get(where + name))]
+
     def save_verdicts(self, chunk: int, turn: int, outcomes: Iterable[Outcome]) -> None:
         """Write what the index said of a chunk's documents in this turn."""
         self._put(f"outcomes/{chunk:05}/verify-{turn:05}-{self._attempt}.jsonl", to_lines(outcomes))

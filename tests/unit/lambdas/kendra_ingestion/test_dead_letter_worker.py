@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kendra_ingestion.documents import JobKey
-from kendra_ingestion.outcomes import NOT_PROCESSED
+from kendra_ingestion.outcomes import NOT_PROCESSED, SENT, Outcome
 from tests.fakes.pipeline import INGESTION, REPORTS
 from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption, dynamodb
 from tests.fakes.s3 import FakeS3
@@ -42,6 +42,14 @@ def test_every_document_becomes_the_row_of_one_without_an_outcome(option: QueueO
     part = option.store[f"{REPORTS}/_reports/job-1/delete/part-run-1-00001-00000.csv"].decode()
     assert list(csv.reader(io.StringIO(part, newline=""))) == [["job-1", "old", "NotProcessed", NOT_PROCESSED]]
     assert option.counted(JOB) == {(0, 0), (0, 1), (1, 0)}
+    assert option.machine.answered == ["token"]
+
+
+def test_what_a_worker_wrote_before_it_died_stays_as_it_is(option: QueueOption) -> None:
+    option.workspace(JOB).save_sends(0, 0, [Outcome("doc-0", SENT)])
+    option.queues.drain(DEAD, option.dead_letter_worker)
+    assert option.outcomes(JOB, 0) == {"doc-0": "sent", "doc-1": "NotProcessed"}
+    assert option.store.keys(REPORTS, "_reports/job-1/put/") == ["_reports/job-1/put/part-run-1-00000-00001.csv"]
     assert option.machine.answered == ["token"]
 
 
