@@ -44,7 +44,7 @@ from tests.state_machines.answers import (
     report,
     sent,
 )
-from tests.state_machines.edges import ANY_ERROR, all_states
+from tests.state_machines.edges import WILDCARDS, all_states
 from tests.state_machines.mocks import Answer, Answers, Return, Throw
 from tests.state_machines.rendering import kendra_ingestion
 
@@ -453,12 +453,15 @@ MAP_CASES = [
 ]
 
 QUEUE_CASES = [
-    Case(
-        "EnqueueingFails",
-        "messages that nobody accounted for do not lose the report",
-        {**BY_QUEUE.all_well, "ProcessBatches": [Throw("WorkMissing")]},
-        (*ACQUIRE, *BY_QUEUE.send, *FINISH),
-        sends={"Verify": {**work("EnqueueingFails"), "turn": 0}},
+    *(
+        Case(
+            f"Enqueueing{error}",
+            f"messages that nobody sends do not lose the report, and {error} is not tried again",
+            {**BY_QUEUE.all_well, "ProcessBatches": [Throw(error)]},
+            (*ACQUIRE, *BY_QUEUE.send, *FINISH),
+            sends={"Verify": {**work(f"Enqueueing{error}"), "turn": 0}},
+        )
+        for error in ("ConfigurationInvalid", "MessageRefused", "WorkMissing")
     ),
     Case(
         "WaitingEnds",
@@ -494,7 +497,7 @@ def retry_cases(definition: Mapping[str, Any], sending: Sending) -> Iterator[Cas
 
 def thrown_for(listed: str) -> str:
     """An error that a name in ErrorEquals matches."""
-    return "Service.Unavailable" if listed == ANY_ERROR else listed
+    return "Service.Unavailable" if listed in WILDCARDS else listed
 
 
 def road_to(task: str, sending: Sending) -> Answers:

@@ -9,6 +9,8 @@ Definition = Mapping[str, Any]
 State = Mapping[str, Any]
 
 ANY_ERROR = "States.ALL"
+ANY_BUT_TIMEOUT = "States.TaskFailed"
+WILDCARDS = (ANY_ERROR, ANY_BUT_TIMEOUT)
 TERMINAL = ("Succeed", "Fail")
 
 
@@ -78,6 +80,6 @@ def handler_of(error: str, handlers: Sequence[Mapping[str, Any]]) -> tuple[int, 
     """The retrier or catcher that an error meets: its number and the name in its list that matched."""
     for number, handler in enumerate(handlers):
         for name in handler["ErrorEquals"]:
-            if name in (error, ANY_ERROR):
+            if name in (error, ANY_ERROR) or (name == ANY_BUT_TIMEOUT and error != "States.Timeout"):
                 return number, name
     return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.state_machines.edges import ANY_ERROR, Definition, State, all_edges, all_states
+from tests.state_machines.edges import ANY_ERROR, WILDCARDS, Definition, State, all_edges, all_states
 from tests.state_machines.rendering import KENDRA_INGESTION, QUEUE_OPTION, REPOSITORY, kendra_ingestion, placeholders
 
 FILES = sorted((REPOSITORY / "state_machines").glob("*.json"))
@@ -127,8 +127,9 @@ def test_named_errors_come_before_the_rest_which_stands_alone_and_last(definitio
     for name, task in tasks(definition).items():
         for handlers in filter(None, (task["Retry"], task.get("Catch"))):
             listed = [handler["ErrorEquals"] for handler in handlers]
-            assert all(ANY_ERROR not in errors for errors in listed[:-1]), name
-            assert ANY_ERROR not in listed[-1] or listed[-1] == [ANY_ERROR], name
+            for wildcard in WILDCARDS:
+                assert all(wildcard not in errors for errors in listed[:-1]), name
+                assert wildcard not in listed[-1] or listed[-1] == [wildcard], name
             flat = [error for errors in listed for error in errors]
             assert len(flat) == len(set(flat)), f"{name} lists an error twice"
         if task.get("Catch"):

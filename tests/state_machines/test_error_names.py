@@ -22,6 +22,7 @@ SERVICE_FAILS = {
 FUNCTION_DIES = {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"}
 SINK_FAILS = {"SinkThrottled", "SinkUnavailable"}
 QUEUEING_GOES_ON = {"QueueingUnfinished", "QueueUnavailable"}
+QUEUEING_ENDS = {"ConfigurationInvalid", "MessageRefused", "WorkMissing"}
 
 # The states of both options. ProcessBatches, the only one that they have in common and that differs, is no Task in
 # the first of them.
@@ -42,7 +43,14 @@ def test_a_function_is_retried_when_its_service_fails_or_it_dies(function: str) 
 
 
 def test_the_producer_is_retried_as_other_functions_but_not_when_the_wait_for_its_messages_ends() -> None:
-    assert listed(PRODUCER, "Retry") - QUEUEING_GOES_ON == (SERVICE_FAILS | FUNCTION_DIES) - {"States.Timeout"}
+    known = QUEUEING_GOES_ON | QUEUEING_ENDS | {"States.TaskFailed"}
+    assert listed(PRODUCER, "Retry") - known == (SERVICE_FAILS | FUNCTION_DIES) - {"States.Timeout"}
+
+
+def test_whatever_else_fails_the_producer_is_retried_where_that_can_help() -> None:
+    *_, hopeless, rest = STATES[PRODUCER]["Retry"]
+    assert (set(hopeless["ErrorEquals"]), hopeless["MaxAttempts"]) == (QUEUEING_ENDS, 0)
+    assert rest["ErrorEquals"] == ["States.TaskFailed"]
 
 
 def test_a_producer_that_did_not_come_to_its_end_is_called_again() -> None:
