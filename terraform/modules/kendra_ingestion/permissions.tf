@@ -267,6 +267,13 @@ data "aws_iam_policy_document" "dead_letter_worker" {
     data.aws_iam_policy_document.consumes["dead_letter_worker"].json,
     data.aws_iam_policy_document.accounts[0].json,
   ]
+
+  statement {
+    # A worker that died may have written what became of the message's documents.
+    sid       = "ReadOutcomes"
+    actions   = ["s3:GetObject"]
+    resources = [local.outcomes]
+  }
 }
 
 data "aws_iam_policy_document" "verify" {
