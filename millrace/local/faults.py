@@ -5,11 +5,14 @@ A rule names an IAM action (`kendra:BatchPutDocument`, `s3:*`) and does one of t
 * error before   the call has no effect and the caller gets an error
 * error after    the call has its effect, but the caller gets an error: a lost answer
 * delay          the call is late
-* kill           the Lambda process that called ends, before or after the call has its effect
+* kill           who called ends, before or after the call has its effect: a Lambda process at once, an execution as by
+                 StopExecution
+* hold           the call waits until it is let go, and then a fault of its own may be told for it
 * watch          nothing; the calls are listed, so that a test knows of every one where something may go wrong
 
 A rule may ask for more than the action: `function` names who called (a Lambda function, however it was started),
-`resource` what was called (an ARN; `*` stands for anything in both), `event` a text that the event of the function's
+`execution` and `state` the Task of a state machine that did (not of a function that it invokes), `resource` what was
+called (an ARN; `*` stands for anything in both), `event` a text that the event of the function's
 invocation holds (a job's id, so that jobs may run at once), `body` one that the call's own body holds. What it counts
 (`nth`) are the calls that match all of these, over all processes of a function. So a worker dies when its third part
 file is written, before it does anything else, by
@@ -19,7 +22,9 @@ file is written, before it does anything else, by
     )
 
 What services do by themselves is under rules as well, as calls of no function: Lambda's `sqs:ReceiveMessage` and
-`sqs:DeleteMessage` for an event source mapping (a deletion that is refused delivers the messages again).
+`sqs:DeleteMessage` for an event source mapping (a deletion that is refused delivers the messages again). So is each
+event that an execution writes into its history: `history:PassStateEntered`. A rule that names such an action kills the
+execution right there; nothing else can go wrong with it.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -40,25 +45,50 @@ from xml.sax.saxutils import escape
 
 from millrace.local import lambda_environment
 from millrace.local.anchors import hold, patch
+from millrace.local.held_calls import HeldCalls
 from millrace.local.lambda_environment import Invocation
+from millrace.local.task_caller import TaskCaller, task_of
 
 T = TypeVar("T")
 Answer = tuple[int, dict[str, str], Any]
 QUERY_SERVICES = frozenset({"iam", "sns", "sts"})
+HISTORY = "history:"
+"""Begins the actions that stand for events of an execution's history; a pattern of calls (`*`) does not mean them."""
+
+
+LOOK_SECONDS = 0.001
 
 
 class InvalidRule(ValueError):
     pass
 
 
+class NotAtRest(ValueError):
+    pass
+
+
 class Call(NamedTuple):
-    """One call: by which function (None: by none), and in which of its invocations, by the text of the event."""
+    """One call: by which function (None: by none), and in which of its invocations, by the text of the event; or by
+    which execution (its ARN), and in which state."""
 
     action: str
     resource: str
     function: str | None = None
     event: str = ""
     body: bytes = b""
+    execution: str | None = None
+    state: str = ""
+
+    @property
+    def told(self) -> dict[str, str | None]:
+        """What a list of calls says of it."""
+        return {
+            "action": self.action,
+            "resource": self.resource,
+            "function": self.function,
+            "execution": self.execution,
+            "state": self.state,
+        }
 
 
 @dataclass(frozen=True)
@@ -69,11 +99,13 @@ class Rule:
     which side of the call's effect the error or the death comes. `code` without `kill` is the error's name. Messages of
     a worker that is killed come back when the queue says, or `redeliver_seconds` later where that is given. `entries`
     are those of an SQS batch call, from 1, that fail while the others are taken; none given means the whole call.
-    `function` None means any caller; `event` and `body` are texts, empty means any.
+    `function` and `execution` None mean any caller; `event` and `body` are texts, empty means any.
     """
 
     action: str
     function: str | None = None
+    execution: str | None = None
+    state: str = "*"
     resource: str = "*"
     event: str = ""
     body: str = ""
@@ -87,6 +119,7 @@ class Rule:
     kill: bool = False
     redeliver_seconds: float | None = None
     entries: tuple[int, ...] = ()
+    hold: bool = False
     watch: bool = False
 
     @classmethod
@@ -103,8 +136,10 @@ class Rule:
             raise InvalidRule(f"when is before or after, not {rule.when!r}")
         if rule.every < 1 or any(number < 1 for number in rule.nth):
             raise InvalidRule("every and nth count from 1")
-        if not (rule.code or rule.kill or rule.delay_seconds or rule.watch):
-            raise InvalidRule("a rule needs a code, a delay_seconds, kill or watch")
+        if not (rule.code or rule.kill or rule.delay_seconds or rule.hold or rule.watch):
+            raise InvalidRule("a rule needs a code, a delay_seconds, kill, hold or watch")
+        if rule.action.startswith(HISTORY) and (rule.code or rule.hold or rule.delay_seconds):
+            raise InvalidRule("an event of a history can be a death or watched, nothing else")
         if rule.redeliver_seconds is not None and not rule.kill:
             raise InvalidRule("redeliver_seconds goes with kill")
         if rule.entries and not rule.code:
@@ -114,10 +149,13 @@ class Rule:
     def is_about(self, call: Call) -> bool:
         """Whether the call is one that the rule counts."""
         return (
-            self.event in call.event
+            self.action.startswith(HISTORY) == call.action.startswith(HISTORY)
+            and self.event in call.event
             and fnmatch.fnmatchcase(call.action.lower(), self.action.lower())
             and fnmatch.fnmatchcase(call.resource, self.resource)
             and (self.function is None or fnmatch.fnmatchcase(call.function or "", self.function))
+            and (self.execution is None or fnmatch.fnmatchcase(call.execution or "", self.execution))
+            and fnmatch.fnmatchcase(call.state, self.state)
             and self.body.encode() in call.body
         )
 
@@ -140,11 +178,15 @@ class Faults:
     """The rules of one instance. Safe to use from any thread.
 
     `redeliver` is told of the event of an invocation whose process was killed, and after how many seconds its messages
-    come back; who serves queues sets it.
+    come back; who serves queues sets it. `abort` ends the execution of that ARN, `status_of` tells its status; who runs
+    executions sets them. `held` are the calls that wait to be let go.
     """
 
     def __init__(self) -> None:
         self.redeliver: Callable[[str, float], None] = lambda _event, _seconds: None
+        self.abort: Callable[[str], None] = lambda _execution: None
+        self.status_of: Callable[[str], str] = lambda _execution: "RUNNING"
+        self.held: HeldCalls[Rule] = HeldCalls()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._ordered: dict[int, Ordered] = {}
@@ -161,9 +203,23 @@ class Faults:
         with self._lock:
             return [{"id": number, **asdict(ordered)} for number, ordered in self._ordered.items()]
 
+    def forget(self, number: int) -> None:
+        """Forget the rule of that number; a call that it holds is held on."""
+        with self._lock:
+            self._ordered.pop(number, None)
+
     def clear(self) -> None:
+        """Forget all rules; the calls that they hold are made."""
         with self._lock:
             self._ordered.clear()
+        self.held.let_all_go()
+
+    async def let_go(self, told: Mapping[str, Any]) -> None:
+        """Let a held call go, and wait until it is answered: `id`, and what a rule says of what goes wrong with it, if
+        anything does. Raises InvalidRule, NotHeld.
+        """
+        trouble = {name: value for name, value in told.items() if name != "id"}
+        await self.held.let_go(told["id"], [Rule.of({"action": "*", **trouble})] if trouble else [])
 
     @property
     def ordered(self) -> bool:
@@ -178,12 +234,31 @@ class Faults:
                 if ordered.rule.is_about(call):
                     ordered.seen += 1
                     if ordered.rule.watch:
-                        seen = {"action": call.action, "resource": call.resource, "function": call.function}
-                        ordered.calls.append(seen)
+                        ordered.calls.append(call.told)
                     if ordered.rule.concerns(ordered.seen):
                         ordered.applied += 1
                         acting.append(ordered.rule)
             return acting
+
+    async def at_rest(self, execution: str, seconds: float, besides: Collection[int] = ()) -> dict[str, Any]:
+        """`{"status", "held": [...]}` of the execution as soon as it makes a call that is held, `besides` those of
+        these ids, or has ended.
+
+        Raises NotAtRest when it still moves after so many seconds.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            status = self.status_of(execution)
+            held = [call for call in self.held.all() if call["execution"] == execution and call["id"] not in besides]
+            if held or status != "RUNNING":
+                return {"status": status, "held": held}
+            await asyncio.sleep(LOOK_SECONDS)
+        raise NotAtRest(f"{execution} still moves after {seconds:g} s")
+
+    def dies_at(self, execution: str, event: str) -> bool:
+        """Whether the execution of that ARN ends right after it has written an event of that type."""
+        call = Call(f"{HISTORY}{event}", execution, execution=execution)
+        return self.ordered and any(rule.kill for rule in self.matching(call))
 
     def perform(self, action: str, resource: str, call: Callable[[], T]) -> T:
         """Do what a service does by itself, as the rules have it. Raises Refused."""
@@ -259,18 +334,27 @@ def install(substrate: ModuleType, faults: Faults) -> None:
             resource = iam_actions.extract_resource_arn(service, method, path, headers, body, params, region, account)
             if transaction := iam_actions.dynamodb_transaction_checks(action, body, region, account):
                 resource = transaction[0][1]
-            caller = caller_of(headers)
+            caller, task = caller_of(headers), task_of(headers)
             asked = Call(action, resource, body=body)
             if caller:
                 asked = asked._replace(function=caller.function, event=caller.event)
+            if task:
+                asked = asked._replace(execution=task.execution, state=task.state)
             rules = faults.matching(asked)
-            partial = next((rule for rule in rules if rule.entries), None)
-            return await apply(
-                [rule for rule in rules if not rule.entries],
-                functools.partial(without_entries, partial, body, call) if partial else call,
-                lambda rule: end(caller, rule, faults) if caller else None,
-                lambda rule: refusal(rule, service, headers, request_id),
-            )
+
+            async def answer(rules: list[Rule]) -> Answer:
+                partial = next((rule for rule in rules if rule.entries), None)
+                return await apply(
+                    [rule for rule in rules if not rule.entries],
+                    functools.partial(without_entries, partial, body, call) if partial else call,
+                    lambda rule: end(caller or task, rule, faults),
+                    lambda rule: refusal(rule, service, headers, request_id),
+                )
+
+            if not any(rule.hold for rule in rules):
+                return await answer(rules)
+            async with faults.held.until_told({**asked.told, "body": body.decode(errors="replace")}) as told:
+                return await answer([*rules, *told])
 
         return dispatch
 
@@ -289,11 +373,14 @@ def caller_of(headers: Mapping[str, str]) -> Invocation | None:
     return lambda_environment.running.get(root)
 
 
-def end(invocation: Invocation, rule: Rule, faults: Faults) -> None:
-    """End the process of an invocation as the rule has it."""
-    invocation.process.kill()
-    if rule.redeliver_seconds is not None:
-        faults.redeliver(invocation.event, rule.redeliver_seconds)
+def end(caller: Invocation | TaskCaller | None, rule: Rule, faults: Faults) -> None:
+    """End who called, as the rule has it; nobody else can be ended."""
+    if isinstance(caller, TaskCaller):
+        faults.abort(caller.execution)
+    elif caller is not None:
+        caller.process.kill()
+        if rule.redeliver_seconds is not None:
+            faults.redeliver(caller.event, rule.redeliver_seconds)
 
 
 async def without_entries(rule: Rule, body: bytes, call: Callable[[bytes], Awaitable[Answer]]) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,8 +12,8 @@ from typing import Any
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-# Takes the request's JSON document (None without one) and gives the answer's; ValueError is the caller's
-# mistake.
+# Takes the request's JSON document (None without one) and gives the answer's, or what to await for it; ValueError is
+# the caller's mistake.
 Route = Callable[[Any], Any]
 OWN = "/_millrace/"
 log = logging.getLogger(__name__)
@@ -32,18 +33,19 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             if scope["path"].startswith(OWN):
-                await _reply(send, *self._answer(scope["method"], scope["path"], await _body(receive)))
+                await _reply(send, *await self._answer(scope["method"], scope["path"], await _body(receive)))
                 return
             scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
         await self._substrate.app(scope, receive, send)
 
-    def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+    async def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         route = self._routes.get((method, path))
         if route is None:
             known = ", ".join(f"{method} {path}" for method, path in sorted(self._routes))
             return 404, {"error": f"there is no {method} {path}; there is {known}"}
         try:
-            return 200, route(json.loads(body) if body else None)
+            answer = route(json.loads(body) if body else None)
+            return 200, await answer if inspect.isawaitable(answer) else answer
         except ValueError as error:
             return 400, {"error": str(error)}
         except Exception as error:

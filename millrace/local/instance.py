@@ -20,6 +20,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,32 @@ class Instance:
     def forget_faults(self) -> None:
         self._call("DELETE", "/_millrace/faults")
 
+    def forget_fault(self, fault: int) -> None:
+        self._call("DELETE", "/_millrace/faults", {"id": fault})
+
+    def held_calls(self) -> list[dict[str, Any]]:
+        """The calls that a rule holds: `[{"id", "action", "resource", "function", "execution", "state", "body"}]`."""
+        return self._call("GET", "/_millrace/held")
+
+    def let_go(self, call: int, **trouble: Any) -> None:
+        """Let the held call of that id go; `trouble` are the fields of a `faults.Rule` that say what goes wrong."""
+        self._call("PUT", "/_millrace/held", {"id": call, **trouble})
+
+    def at_rest(self, execution: str, besides: Sequence[int] = (), seconds: float = 25.0) -> dict[str, Any]:
+        """`{"status", "held": [...]}` of an execution, as soon as it makes a call that is held, `besides` those of
+        these ids, or has ended. Raises InstanceError when it still moves after so many seconds.
+        """
+        asked = {"execution": execution, "besides": list(besides), "seconds": seconds}
+        return self._call("POST", "/_millrace/rest", asked)
+
+    def schedules(self) -> list[dict[str, Any]]:
+        """`[{"name", "group", "nextAt", "fired", "outcome"}]`; `outcome` is OK or what went wrong the last time."""
+        return self._call("GET", "/_millrace/schedules")
+
+    def fire_schedule(self, name: str, *, group: str = "default") -> None:
+        """Fire a schedule now, whether it is due, and enabled, or not. Raises InstanceError where there is none."""
+        self._call("PUT", "/_millrace/schedules", {"name": name, "group": group})
+
     def kendra_statistics(self) -> dict[str, Any]:
         """`{"pace": {...}, "indices": {id: {operation: {"calls", "throttled", "perSecond"}}}}`."""
         return self._call("GET", "/_millrace/kendra")
@@ -187,8 +214,30 @@ class Instance:
         return self._call("GET", "/_millrace/bedrock")
 
     def set_bedrock_pace(self, **pace: float) -> None:
-        """Change `requests_per_second`, `indexing_seconds` or `creating_seconds` of knowledge bases from now on."""
+        """Change how fast knowledge bases are from now on; the settings are those of `bedrock.Pace`."""
         self._call("PUT", "/_millrace/bedrock", pace)
+
+    def order_job(self, data_source_id: str, outcome: str = "COMPLETE", **order: Any) -> None:
+        """Order how the next ingestion jobs of a data source go: they end with this outcome, COMPLETE, FAILED or
+        STOPPED. `order` is the rest of a `bedrock.orders.Order`: `count` (1), `seconds`, `hold`, `reason`."""
+        self._call("PUT", "/_millrace/bedrock/orders", {"data_source_id": data_source_id, "outcome": outcome, **order})
+
+    def job_orders(self) -> list[dict[str, Any]]:
+        """The orders that no ingestion job has taken yet."""
+        return self._call("GET", "/_millrace/bedrock/orders")
+
+    def forget_job_orders(self) -> None:
+        self._call("DELETE", "/_millrace/bedrock/orders")
+
+    def release_jobs(self, data_source_id: str) -> int:
+        """Let the data source's held ingestion jobs go on; how many there were."""
+        return self._call("POST", "/_millrace/bedrock/releases", {"dataSourceId": data_source_id})
+
+    def jobs(self, data_source_id: str, *, covered: bool = False) -> list[dict[str, Any]]:
+        """The data source's ingestion jobs, the oldest first: `[{"id", "status", "outcome", "token", "description",
+        "started", "due", "ended", "held", "scanned", "statistics", "reasons", ...}]`, times in seconds since the epoch.
+        With `covered` also the objects that each one's scan saw: `[{"key", "etag", "version_id"}]`."""
+        return self._call("POST", "/_millrace/bedrock/jobs", {"dataSourceId": data_source_id, "covered": covered})
 
     @property
     def log(self) -> Path:
@@ -236,9 +285,8 @@ class Instance:
             data=None if body is None else json.dumps(body).encode(),
             headers={"content-type": "application/json"},
         )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=seconds) as answer:
+            with _opener.open(request, timeout=seconds) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             raise InstanceError(f"{method} {path}: {error.read().decode(errors='replace')}") from error
@@ -249,6 +297,7 @@ class Instance:
 # Servers that this very process started: it has to collect them when they end, or they stay as zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 _making_clients = threading.Lock()
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _environment_of_server(folder: Path) -> dict[str, str]:

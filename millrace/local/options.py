@@ -17,7 +17,10 @@ class Options:
     `kendra_requests_per_second` limits each batch operation of each index (AWS publishes no figure).
     `kendra_indexing_seconds` is how long an accepted document, or a delete, stays PROCESSING;
     `kendra_creating_seconds` how long a new index is CREATING, and a deleted one DELETING. The same of knowledge bases
-    is `bedrock_...`; there a region has the quota of an operation (on AWS 5 requests a second, quotas page).
+    is `bedrock_...`; there a region has the quota of an operation (on AWS 5 requests a second, quotas page). An
+    ingestion job takes at least `bedrock_ingestion_seconds`; `bedrock_ingestion_starts_per_second` is how many may be
+    started and `bedrock_ingestion_reads_per_second` how often they may be got or listed (on AWS 0.1 and 10, quotas
+    page).
     """
 
     region: str = "us-east-1"
@@ -29,6 +32,9 @@ class Options:
     bedrock_requests_per_second: float = 50.0
     bedrock_indexing_seconds: float = 0.2
     bedrock_creating_seconds: float = 0.2
+    bedrock_ingestion_seconds: float = 1.0
+    bedrock_ingestion_starts_per_second: float = 10.0
+    bedrock_ingestion_reads_per_second: float = 100.0
     log_level: str = "WARNING"
 
     def __post_init__(self) -> None:
@@ -37,12 +43,11 @@ class Options:
             raise ValueError(f"region: {self.region!r} is not the name of an AWS region")
         if not re.fullmatch(r"\d{12}", self.account):
             raise ValueError(f"account: {self.account!r} is not 12 digits")
-        for service in ("kendra", "bedrock"):
-            if getattr(self, f"{service}_requests_per_second") <= 0:
-                raise ValueError(f"{service}_requests_per_second must be more than 0")
-            for setting in (f"{service}_indexing_seconds", f"{service}_creating_seconds"):
-                if getattr(self, setting) < 0:
-                    raise ValueError(f"{setting} must not be negative")
+        for setting, value in asdict(self).items():
+            if setting.endswith("_per_second") and value <= 0:
+                raise ValueError(f"{setting} must be more than 0")
+            if setting.endswith("_seconds") and value < 0:
+                raise ValueError(f"{setting} must not be negative")
 
     def write(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")

@@ -18,6 +18,10 @@ class Pace:
     indexing_seconds: float
     creating_seconds: float
 
+    def requests_per_second_of(self, operation: str) -> float:
+        """The operation's own quota; a service where they differ says so."""
+        return self.requests_per_second
+
 
 class TokenBucket:
     """Lets `rate` calls a second through, and up to one second's worth at once after a pause."""
@@ -38,7 +42,10 @@ class TokenBucket:
         return max(1.0, self._rate)
 
     def set_rate(self, rate: float) -> None:
+        """Let this rate through from now on; a new one begins with a full bucket."""
         with self._lock:
+            if rate == self._rate:
+                return
             self._rate = rate
             self._tokens = self._capacity
 
@@ -85,7 +92,7 @@ class Gate:
         with self._lock:
             bucket = self._buckets.get((scope, operation))
             if bucket is None:
-                bucket = TokenBucket(self._pace.requests_per_second, self._ticks)
+                bucket = TokenBucket(self._pace.requests_per_second_of(operation), self._ticks)
                 self._buckets[scope, operation] = bucket
         if not bucket.take():
             raise ApiError("ThrottlingException", "The request was denied due to request throttling. Rate exceeded")
@@ -110,5 +117,5 @@ class Gate:
         for name, value in changes.items():
             setattr(self._pace, name, float(value))
         with self._lock:
-            for bucket in self._buckets.values():
-                bucket.set_rate(self._pace.requests_per_second)
+            for (_, operation), bucket in self._buckets.items():
+                bucket.set_rate(self._pace.requests_per_second_of(operation))

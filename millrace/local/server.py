@@ -22,16 +22,20 @@ from hypercorn.config import Config
 
 from millrace.local import (
     bedrock,
+    dynamodb_updates,
     event_targets,
     faults,
     kendra,
     lambda_runtime,
+    pipes,
     queues,
     s3_events,
     s3_permissions,
+    schedules,
     sqs_permissions,
     states,
 )
+from millrace.local.acting import Acting
 from millrace.local.calls import CallLog, record
 from millrace.local.gateway import Gateway, Route
 from millrace.local.iam import Authority, Evaluator, Everything
@@ -39,6 +43,7 @@ from millrace.local.instance import ROOT_KEY, Instance
 from millrace.local.options import Options
 from millrace.local.pace import Pace
 from millrace.local.process import Process
+from millrace.local.targets import Targets
 
 GRACE_SECONDS = 1.0
 # The loop shares the interpreter with the threads that index, run functions and interpret state machines; with
@@ -113,15 +118,19 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
     if options.enforce_iam:
         record(calls)
         authority = Evaluator(region, account)
+    acting = Acting(authority, ordered)
     kendra_pace = Pace(
         requests_per_second=options.kendra_requests_per_second,
         indexing_seconds=options.kendra_indexing_seconds,
         creating_seconds=options.kendra_creating_seconds,
     )
-    bedrock_pace = Pace(
+    bedrock_pace = bedrock.Pace(
         requests_per_second=options.bedrock_requests_per_second,
         indexing_seconds=options.bedrock_indexing_seconds,
         creating_seconds=options.bedrock_creating_seconds,
+        ingestion_seconds=options.bedrock_ingestion_seconds,
+        ingestion_starts_per_second=options.bedrock_ingestion_starts_per_second,
+        ingestion_reads_per_second=options.bedrock_ingestion_reads_per_second,
     )
     indices = kendra.install(substrate, folder, kendra_pace, authority=authority, region=region, account=account)
     bases = bedrock.install(substrate, folder, bedrock_pace, authority=authority, region=region, account=account)
@@ -129,9 +138,12 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
     s3_events.install()
     s3_permissions.install()
     sqs_permissions.install()
+    dynamodb_updates.install()
     event_targets.install(authority, instance.client)
-    queues.install(authority, ordered)
-    states.install(substrate, instance.url, enforce_iam=options.enforce_iam)
+    targets = Targets(substrate)
+    pipes.install(substrate, queues.install(authority, acting, ordered), acting, targets)
+    clock = schedules.install(acting, targets)
+    states.install(substrate, instance.url, ordered, enforce_iam=options.enforce_iam)
     faults.install(substrate, ordered)
     return {
         ("GET", "/_millrace/status"): lambda _: status(instance),
@@ -139,11 +151,15 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
         ("DELETE", "/_millrace/calls"): lambda _: calls.clear(),
         ("GET", "/_millrace/faults"): lambda _: ordered.all(),
         ("PUT", "/_millrace/faults"): lambda rule: ordered.order(faults.Rule.of(rule)),
-        ("DELETE", "/_millrace/faults"): lambda _: ordered.clear(),
+        ("DELETE", "/_millrace/faults"): lambda told: ordered.clear() if told is None else ordered.forget(told["id"]),
+        ("GET", "/_millrace/held"): lambda _: ordered.held.all(),
+        ("PUT", "/_millrace/held"): lambda told: ordered.let_go(told),
+        ("POST", "/_millrace/rest"): lambda asked: ordered.at_rest(**asked),
+        ("GET", "/_millrace/schedules"): lambda _: clock.all(),
+        ("PUT", "/_millrace/schedules"): lambda told: clock.fire(told["name"], told["group"]),
         ("GET", "/_millrace/kendra"): lambda _: indices.statistics(),
         ("PUT", "/_millrace/kendra"): lambda changes: indices.set_pace(changes),
-        ("GET", "/_millrace/bedrock"): lambda _: bases.statistics(),
-        ("PUT", "/_millrace/bedrock"): lambda changes: bases.set_pace(changes),
+        **bases.routes(),
     }
 
 

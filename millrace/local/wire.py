@@ -124,9 +124,15 @@ def wire_of(model: Model, operations: Iterable[str]) -> Wire:
 
 
 def _pattern(uri: str) -> re.Pattern[str]:
-    """`/knowledgebases/{knowledgeBaseId}` as a pattern with named groups; a slash at the end may be there or not."""
+    """`/knowledgebases/{knowledgeBaseId}` as a pattern with named groups; a slash at the end may be there or not.
+
+    An ARN has slashes, which are decoded by the time the path is read.
+    """
     parts = re.split(r"\{(\w+)\+?\}", uri.rstrip("/"))
-    literal_and_label = [re.escape(part) if at % 2 == 0 else f"(?P<{part}>[^/]+)" for at, part in enumerate(parts)]
+    labels = {part: ".+" if part.lower().endswith("arn") else "[^/]+" for part in parts[1::2]}
+    literal_and_label = [
+        re.escape(part) if at % 2 == 0 else f"(?P<{part}>{labels[part]})" for at, part in enumerate(parts)
+    ]
     return re.compile("".join(literal_and_label) + "/?")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -240,3 +241,127 @@ def test_a_transaction_of_ten_updates_takes_milliseconds(table: Table):
         table.write(*(table.add(f"{number}-{update}") for update in range(10)))
         took.append(time.perf_counter() - began)
     assert sorted(took)[25] < 0.02
+
+
+class Item:
+    """One item, as single flight keeps it: numbers that count, and who may act."""
+
+    def __init__(self, table: Table, **attributes: dict[str, Any]) -> None:
+        self.table = table
+        if attributes:
+            table.dynamodb.put_item(TableName=table.name, Item={**key("flight"), **attributes})
+
+    def update(self, expression: str, condition: str | None = None, **values: dict[str, Any]) -> dict[str, Any]:
+        """The item's new attributes without its key; in the expressions `#x` stands for the attribute `x`."""
+        words = set(re.findall(r"#(\w+)", f"{expression} {condition}"))
+        answer = self.table.dynamodb.update_item(
+            TableName=self.table.name,
+            Key=key("flight"),
+            UpdateExpression=expression,
+            **({"ConditionExpression": condition} if condition else {}),
+            **({"ExpressionAttributeNames": {f"#{word}": word for word in words}} if words else {}),
+            **({"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}),
+            ReturnValues="ALL_NEW",
+        )
+        return {name: value for name, value in answer["Attributes"].items() if name not in key("")}
+
+    def refusal(self, *arguments: Any, **values: Any) -> str:
+        with pytest.raises(ClientError) as error:
+            self.update(*arguments, **values)
+        return f"{error.value.response['Error']['Code']}: {error.value.response['Error']['Message']}"
+
+
+def n(number: object) -> dict[str, str]:
+    return {"N": str(number)}
+
+
+REGISTER = "SET #completed = if_not_exists(#completed, :zero), #since = if_not_exists(#since, :now) ADD #requested :one"
+
+
+def test_the_first_update_makes_the_item_and_a_second_one_keeps_what_is_there(table: Table):
+    item = Item(table)
+    first = item.update(REGISTER, zero=n(0), one=n(1), now={"S": "one"})
+    assert first == {"completed": n(0), "since": {"S": "one"}, "requested": n(1)}
+    assert item.update(REGISTER, zero=n(0), one=n(1), now={"S": "two"}) == {**first, "requested": n(2)}
+
+
+def test_a_condition_compares_two_attributes_as_numbers(table: Table):
+    item = Item(table, requested=n(10), completed=n(9), owner={"S": "me"})
+    assert "ConditionalCheckFailed" in item.refusal("REMOVE #owner", "#requested = #completed")
+    assert item.update("SET #completed = #requested", "#requested > #completed")["completed"] == n(10)
+    assert "owner" not in item.update("REMOVE #owner", "#requested = #completed")
+
+
+def test_values_are_read_before_anything_is_changed(table: Table):
+    item = Item(table, startedAt={"S": "old"}, since={"S": "older"})
+    assert item.update("SET #since = #startedAt REMOVE #startedAt") == {"since": {"S": "old"}}
+    assert item.update("SET #a = #since, #since = :new", new={"S": "new"}) == {"a": {"S": "old"}, "since": {"S": "new"}}
+    assert "does not exist" in item.refusal("SET #a = #startedAt REMOVE #startedAt")
+
+
+def test_numbers_keep_all_their_digits(table: Table):
+    digits = "12345678901234567890123456789012345678"
+    item = Item(table, large=n(digits), small=n("0.1"))
+    assert item.update("ADD #large :one, #small :some", one=n(1), some=n("0.2")) == {
+        "large": n(int(digits) + 1),
+        "small": n("0.3"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("SET #a = :one REMOVE #a", "overlap"),
+        ("SET #a = :one, #a = :one", "overlap"),
+        ("SET #a = :one, #m.#b = :one REMOVE #m", "overlap"),
+        ("SET #a = :one SET #b = :one", 'The "SET" section can only be used once'),
+    ],
+)
+def test_what_contradicts_itself_is_refused(table: Table, expression, told):
+    item = Item(table, m={"M": {"b": n(0)}})
+    assert told in item.refusal(expression, one=n(1))
+    assert item.update("ADD #c :one", one=n(1)) == {"m": {"M": {"b": n(0)}}, "c": n(1)}
+
+
+def test_of_many_who_want_to_be_the_owner_one_is(table: Table):
+    Item(table, requested=n(1))
+    free = "attribute_exists(#requested) AND (attribute_not_exists(#owner) OR #owner = :me)"
+
+    def acquire(number: int) -> str | None:
+        item = Item(table)
+        try:
+            return str(
+                item.update("SET #owner = :me ADD #fence :one", free, me={"S": str(number)}, one=n(1))["fence"]["N"]
+            )
+        except table.dynamodb.exceptions.ConditionalCheckFailedException:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(filter(None, pool.map(acquire, range(40)))) == ["1"]
+
+
+def test_a_key_that_nobody_registered_is_not_made_by_a_refused_update(table: Table):
+    assert "ConditionalCheckFailed" in Item(table).refusal("SET #a = :one", "attribute_exists(#requested)", one=n(1))
+    assert table.item("flight") is None
+
+
+def test_a_scan_finds_what_is_pending_page_by_page(table: Table):
+    """A page ends after so many items that were looked at, not found; the last one has no key to go on from."""
+    for number in range(9):
+        item = {**key(f"{number}"), "requested": n(number + 6), "completed": n(10)}
+        table.dynamodb.put_item(TableName=table.name, Item=item)
+    asked: dict[str, Any] = {
+        "TableName": table.name,
+        "FilterExpression": "#requested > #completed",
+        "ProjectionExpression": "#part",
+        "ExpressionAttributeNames": {"#requested": "requested", "#completed": "completed", "#part": "part"},
+        "ConsistentRead": True,
+        "Limit": 3,
+    }
+    pages = [table.dynamodb.scan(**asked)]
+    while last := pages[-1].get("LastEvaluatedKey"):
+        pages.append(table.dynamodb.scan(**asked, ExclusiveStartKey=last))
+    assert [page["ScannedCount"] for page in pages[:3]] == [3, 3, 3]
+    assert pages[0]["Items"] == []
+    assert sorted(item["part"]["S"] for page in pages for item in page["Items"]) == ["5", "6", "7", "8"]
+    assert all(item.keys() == {"part"} for page in pages for item in page["Items"])

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from millrace.local.instance import Instance
-from tests.fakes.deployed import allow, eventually, name, policy, role
+from tests.fakes.deployed import allow, eventually, function, name, policy, role
 
 pytestmark = pytest.mark.network
 
@@ -186,6 +186,105 @@ def test_a_queue_that_does_not_allow_the_rule_is_not_reached(embedded_aws: Insta
     rule = Rule(embedded_aws)
     _, arn = rule.queue(allowed=False)
     rule.target(arn)
+    rule.upload()
+    (message,) = rule.messages(rule.dead_letters[0])
+    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+
+
+TRANSFORMER = {
+    "InputPathsMap": {
+        "bucket": "$.detail.bucket.name",
+        "key": "$.detail.object.key",
+        "sequencer": "$.detail.object.sequencer",
+        "event": "$.detail-type",
+    },
+    "InputTemplate": '{"bucket": <bucket>, "key": <key>, "sequencer": <sequencer>, "event": <event>}',
+}
+
+
+@pytest.mark.parametrize("versioned", [False, True], ids=["plain", "versioned"])
+def test_uploads_and_deletions_come_into_a_queue_as_its_transformer_says(embedded_aws: Instance, versioned):
+    rule = Rule(embedded_aws, versioned=versioned)
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created", "Object Deleted"],
+        "detail": {"bucket": {"name": [rule.bucket]}, "object": {"key": [{"prefix": "docs/"}]}},
+    }
+    embedded_aws.client("events").put_rule(Name=rule.called, EventPattern=json.dumps(pattern))
+    url, arn = rule.queue(allowed=True)
+    rule.target(arn, InputTransformer=TRANSFORMER)
+    rule.upload("other/a.txt")
+    rule.upload('docs/"a" ü.txt')
+    s3 = embedded_aws.client("s3")
+    s3.delete_object(Bucket=rule.bucket, Key='docs/"a" ü.txt')
+    rule.upload("docs/b.txt")
+    s3.delete_objects(Bucket=rule.bucket, Delete={"Objects": [{"Key": "docs/b.txt"}]})
+    told: list[dict] = []
+    while len(told) < 4:
+        told += [json.loads(message["Body"]) for message in rule.messages(url)]
+    told.sort(key=lambda event: event["sequencer"])
+    assert [(event["event"], event["key"]) for event in told] == [
+        ("Object Created", 'docs/"a" ü.txt'),
+        ("Object Deleted", 'docs/"a" ü.txt'),
+        ("Object Created", "docs/b.txt"),
+        ("Object Deleted", "docs/b.txt"),
+    ]
+    assert {event["bucket"] for event in told} == {rule.bucket}
+
+
+FAIL = json.dumps({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E", "Cause": "c"}}})
+
+
+def test_the_end_of_an_execution_reaches_a_function_and_a_machine_unless_its_name_is_excluded(embedded_aws: Instance):
+    aws, states, events, sqs = embedded_aws, *(embedded_aws.client(each) for each in ("stepfunctions", "events", "sqs"))
+    failing = states.create_state_machine(name=name("fails"), definition=FAIL, roleArn=role(aws, "states"))
+    sweeper = machine(aws)
+    noted = sqs.create_queue(QueueName=name("queue"))["QueueUrl"]
+    code = f"""
+        import boto3, json
+        def handler(event, context):
+            boto3.client("sqs").send_message(QueueUrl="{noted}", MessageBody=json.dumps(event["detail"]))
+    """
+    function_name = function(aws, code, allow("sqs:SendMessage"))
+    detail = {"stateMachineArn": [failing["stateMachineArn"]], "status": ["FAILED", "TIMED_OUT", "ABORTED"]}
+    ended = {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {**detail, "name": [{"anything-but": {"prefix": "sweep-"}}]},
+    }
+    called = name("rule")
+    rule_arn = events.put_rule(Name=called, EventPattern=json.dumps(ended))["RuleArn"]
+    aws.client("lambda").add_permission(
+        FunctionName=function_name,
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=rule_arn,
+    )
+    targets = [
+        {"Id": "f", "Arn": f"arn:aws:lambda:{aws.region}:{aws.account}:function:{function_name}"},
+        {"Id": "m", "Arn": sweeper, "RoleArn": role(aws, "events", allow("states:StartExecution", on=sweeper))},
+    ]
+    assert events.put_targets(Rule=called, Targets=targets)["FailedEntryCount"] == 0
+    for execution in ("sweep-1", "plain-1"):
+        states.start_execution(stateMachineArn=failing["stateMachineArn"], name=execution)
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=noted).get("Messages"), within=20)
+    assert {key: json.loads(message["Body"])[key] for key in ("name", "status", "error")} == {
+        "name": "plain-1",
+        "status": "FAILED",
+        "error": "E",
+    }
+    (started,) = eventually(lambda: states.list_executions(stateMachineArn=sweeper)["executions"])
+    given = json.loads(states.describe_execution(executionArn=started["executionArn"])["input"])
+    assert given["detail"]["executionArn"].endswith(":plain-1")
+    assert "Messages" not in sqs.receive_message(QueueUrl=noted)
+
+
+def test_a_function_that_does_not_allow_the_rule_is_not_called(embedded_aws: Instance):
+    rule = Rule(embedded_aws)
+    code = "def handler(event, context): return None"
+    called = function(embedded_aws, code)
+    rule.target(f"arn:aws:lambda:{embedded_aws.region}:{embedded_aws.account}:function:{called}")
     rule.upload()
     (message,) = rule.messages(rule.dead_letters[0])
     assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -153,6 +154,52 @@ def test_a_function_of_a_state_machine_dies_and_the_state_is_tried_again(aws: In
     events = [event["type"] for event in states.get_execution_history(executionArn=execution)["events"]]
     assert events.count("TaskFailed") == 1
     assert events.count("TaskSucceeded") == 1
+
+
+def test_an_executions_call_is_held_let_go_with_trouble_and_tried_again(aws: Instance, bucket):
+    states = aws.client("stepfunctions")
+    arn = machine(aws, bucket, Retry=[{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1}])
+    aws.order_fault("s3:PutObject", execution=f"*:{arn.rpartition(':')[2]}:*", state="T", hold=True)
+    execution = states.start_execution(stateMachineArn=arn)["executionArn"]
+    (call,) = aws.at_rest(execution)["held"]
+    assert (call["action"], call["execution"], call["state"]) == ("s3:PutObject", execution, "T")
+    assert keys(aws, bucket) == []
+    aws.let_go(call["id"], code="InternalError", when="after")
+    assert keys(aws, bucket) == ["k"]
+    (again,) = aws.at_rest(execution)["held"]
+    assert aws.held_calls() == [again]
+    aws.let_go(again["id"])
+    assert aws.at_rest(execution) == {"status": "SUCCEEDED", "held": []}
+
+
+@pytest.mark.parametrize(
+    ("rule", "left"),
+    [
+        ({"action": "s3:PutObject", "when": "before"}, []),
+        ({"action": "s3:PutObject", "when": "after"}, ["k"]),
+        ({"action": "history:TaskStateEntered"}, []),
+    ],
+)
+def test_an_execution_dies_where_a_rule_says(aws: Instance, bucket, rule, left):
+    states = aws.client("stepfunctions")
+    arn = machine(aws, bucket)
+    aws.order_fault(**rule, execution=f"*:{arn.rpartition(':')[2]}:*", kill=True)
+    execution = states.start_execution(stateMachineArn=arn)["executionArn"]
+    assert aws.at_rest(execution)["status"] == "ABORTED"
+    eventually(lambda: keys(aws, bucket) == left)
+
+
+def machine(aws: Instance, bucket: str, **task: Any) -> str:
+    """A machine whose one task puts an object."""
+    put = {"Bucket": bucket, "Key": "k", "Body": "x"}
+    state = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "Parameters": put, "End": True}
+    definition = {"StartAt": "Begin", "States": {"Begin": {"Type": "Pass", "Next": "T"}, "T": {**state, **task}}}
+    made = aws.client("stepfunctions").create_state_machine(
+        name=name("machine"),
+        definition=json.dumps(definition),
+        roleArn=role(aws, "states", allow("s3:PutObject")),
+    )
+    return str(made["stateMachineArn"])
 
 
 def test_a_rule_that_makes_no_sense_is_refused(aws: Instance):

@@ -1,4 +1,5 @@
-"""Bedrock's knowledge bases in place of MiniStack's: direct ingestion and Retrieve, with the real API's limits."""
+"""Bedrock's knowledge bases in place of MiniStack's: ingestion jobs, direct ingestion and Retrieve, with the real API's
+limits."""
 
 from __future__ import annotations
 
@@ -10,18 +11,24 @@ from typing import Any
 
 from millrace.local.anchors import hold
 from millrace.local.bedrock.bases import Bases
+from millrace.local.bedrock.control import Control
 from millrace.local.bedrock.documents import Documents
 from millrace.local.bedrock.indexing import Indexer
+from millrace.local.bedrock.ingestion import Ingestion
+from millrace.local.bedrock.jobs import Jobs
 from millrace.local.bedrock.limits import CONCURRENT_REQUESTS, PAYLOAD_BYTES
+from millrace.local.bedrock.orders import Orders
+from millrace.local.bedrock.pace import Pace
 from millrace.local.bedrock.retrieval import Retrieval
 from millrace.local.bedrock.store import Store
 from millrace.local.emulated import Concurrency, Emulated, Operation, replace
+from millrace.local.gateway import Route
 from millrace.local.iam import Authority
-from millrace.local.pace import Gate, Pace
+from millrace.local.pace import Gate
 from millrace.local.search.indexing import Background
 from millrace.local.search.reading import EmbeddedS3
 
-__all__ = ["Bedrock", "install"]
+__all__ = ["Bedrock", "Pace", "install"]
 
 PRINCIPAL = "bedrock.amazonaws.com"
 PAYLOADS = {"IngestKnowledgeBaseDocuments": PAYLOAD_BYTES}
@@ -31,27 +38,37 @@ CHANGES = frozenset({"IngestKnowledgeBaseDocuments", "DeleteKnowledgeBaseDocumen
 class Bedrock:
     """The operations of `bedrock-agent` and `bedrock-agent-runtime` about knowledge bases.
 
-    `scope` tells the region and account of the running request; `wake` tells the indexer of new work.
+    `scope` tells the region and account of the running request; `wake` tells the indexer of new work, `wake_ingestion`
+    the ingestion of new jobs.
     """
 
     def __init__(
         self,
         store: Store,
         pace: Pace,
+        ingestion: Ingestion,
         *,
         clock: Callable[[], float],
         ticks: Callable[[], float],
         scope: Callable[[], tuple[str, str]],
         wake: Callable[[], None],
+        wake_ingestion: Callable[[], None],
     ) -> None:
         self._pace = pace
         self._gate = Gate("Bedrock", pace, ticks)
         self._bases = Bases(store, pace, clock=clock, scope=scope)
         self._documents = Documents(store, self._bases, pace, self._gate, clock=clock, wake=wake)
         self._retrieval = Retrieval(store, self._bases, self._gate)
+        orders = Orders()
+        self._jobs = Jobs(store, self._bases, pace, self._gate, ingestion, orders, clock=clock, wake=wake_ingestion)
+        self.control = Control(store, orders, clock=clock, wake=wake_ingestion)
 
     def agent(self) -> Emulated:
-        operations: dict[str, Operation] = {**self._bases.operations(), **self._documents.operations()}
+        operations: dict[str, Operation] = {
+            **self._bases.operations(),
+            **self._documents.operations(),
+            **self._jobs.operations(),
+        }
         return Emulated(
             "bedrock-agent",
             operations,
@@ -69,6 +86,19 @@ class Bedrock:
     def set_pace(self, changes: Mapping[str, float]) -> None:
         """Change how fast Bedrock is from now on. Raises ValueError for a setting that it does not have."""
         self._gate.set_pace(changes)
+
+    def routes(self) -> dict[tuple[str, str], Route]:
+        """What may be asked and ordered beside the API."""
+        control, path = self.control, "/_millrace/bedrock"
+        return {
+            ("GET", path): lambda _: self.statistics(),
+            ("PUT", path): self.set_pace,
+            ("GET", f"{path}/orders"): lambda _: control.orders(),
+            ("PUT", f"{path}/orders"): control.order,
+            ("DELETE", f"{path}/orders"): lambda _: control.forget_orders(),
+            ("POST", f"{path}/jobs"): lambda asked: control.jobs(asked["dataSourceId"], covered=asked["covered"]),
+            ("POST", f"{path}/releases"): lambda asked: control.release(asked["dataSourceId"]),
+        }
 
 
 def install(
@@ -89,14 +119,16 @@ def install(
         return f"arn:aws:bedrock:{base.region}:{account}:knowledge-base/{base.id}"
 
     reader = EmbeddedS3(authority, PRINCIPAL, region, account)
-    background = Background(Indexer(store, reader, arn, account), store, time.time, "bedrock-indexing")
+    ingestion = Ingestion(store, reader, arn, account)
     bedrock = Bedrock(
         store,
         pace,
+        ingestion,
         clock=time.time,
         ticks=time.monotonic,
         scope=lambda: (responses.get_region(), account),
-        wake=background.wake,
+        wake=Background(Indexer(store, reader, arn, account), time.time, "bedrock-indexing").wake,
+        wake_ingestion=Background(ingestion, time.time, "bedrock-ingestion").wake,
     )
     replace(substrate, "bedrock-agent", bedrock.agent())
     replace(substrate, "bedrock-agent-runtime", bedrock.agent_runtime())

@@ -73,7 +73,7 @@ class Bases:
                 return {"knowledgeBase": self._told(self.base(before))}
             if any(base.description["name"] == request["name"] for base in self._present()):
                 raise ApiError("ConflictException", f"A knowledge base with the name {request['name']} already exists")
-            base = KnowledgeBase(_new_id(), region, self._clock(), None, _without_token(request))
+            base = KnowledgeBase(new_id(), region, self._clock(), None, _without_token(request))
             self._store.put_knowledge_base(base)
             self._remember(f"CreateKnowledgeBase {region}", request, base.id)
         return {"knowledgeBase": self._told(base)}
@@ -82,9 +82,9 @@ class Bases:
         return {"knowledgeBase": self._told(self.base(request["knowledgeBaseId"]))}
 
     def list_knowledge_bases(self, request: dict[str, Any]) -> dict[str, Any]:
-        page, more = _page(self._present(), request)
+        page, more = page_of(self._present(), request)
         kept = ("knowledgeBaseId", "name", "description", "status", "updatedAt")
-        told = [_only(kept, self._told(base)) for base in page]
+        told = [only(kept, self._told(base)) for base in page]
         return {"knowledgeBaseSummaries": told, **more}
 
     def delete_knowledge_base(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Bases:
             if len(present) >= DATA_SOURCES:
                 message = f"A knowledge base has at most {DATA_SOURCES} data sources"
                 raise ApiError("ServiceQuotaExceededException", message)
-            source = DataSource(_new_id(), base.id, self._clock(), None, _without_token(request))
+            source = DataSource(new_id(), base.id, self._clock(), None, _without_token(request))
             self._store.put_data_source(source)
             self._remember(f"CreateDataSource {base.id}", request, source.id)
         return {"dataSource": self._told_source(source)}
@@ -118,9 +118,9 @@ class Bases:
         return {"dataSource": self._told_source(self.source(base, request["dataSourceId"]))}
 
     def list_data_sources(self, request: dict[str, Any]) -> dict[str, Any]:
-        page, more = _page(self.sources(self.base(request["knowledgeBaseId"])), request)
+        page, more = page_of(self.sources(self.base(request["knowledgeBaseId"])), request)
         kept = ("knowledgeBaseId", "dataSourceId", "name", "description", "status", "updatedAt")
-        told = [_only(kept, self._told_source(source)) for source in page]
+        told = [only(kept, self._told_source(source)) for source in page]
         return {"dataSourceSummaries": told, **more}
 
     def delete_data_source(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -262,7 +262,7 @@ def _check_source(request: Mapping[str, Any]) -> None:
         raise not_emulated(str(error)) from None
 
 
-def _page(items: Sequence[T], request: Mapping[str, Any]) -> tuple[Sequence[T], dict[str, str]]:
+def page_of(items: Sequence[T], request: Mapping[str, Any]) -> tuple[Sequence[T], dict[str, str]]:
     """The items that the request's page holds, and the token of the next one where there is one."""
     token = request.get("nextToken", "0")
     if not token.isdecimal():
@@ -272,7 +272,7 @@ def _page(items: Sequence[T], request: Mapping[str, Any]) -> tuple[Sequence[T], 
     return items[first:last], {"nextToken": str(last)} if last < len(items) else {}
 
 
-def _only(names: Sequence[str], told: Mapping[str, Any]) -> dict[str, Any]:
+def only(names: Sequence[str], told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told[name] for name in names if name in told}
 
 
@@ -280,5 +280,5 @@ def _without_token(request: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in request.items() if name not in ("clientToken", "knowledgeBaseId")}
 
 
-def _new_id() -> str:
+def new_id() -> str:
     return "".join(random.choices(string.ascii_uppercase + string.digits, k=10))

@@ -12,15 +12,14 @@ from millrace.local.bedrock import metadata
 from millrace.local.bedrock.chunks import chunking_of, split
 from millrace.local.bedrock.content import bucket_and_key
 from millrace.local.bedrock.formats import kind_of_bytes, kind_of_file
-from millrace.local.bedrock.limits import FILE_BYTES
+from millrace.local.bedrock.limits import FILE_BYTES, REASON_CHARACTERS
+from millrace.local.bedrock.scan import SIDECAR
 from millrace.local.bedrock.store import DataSource, KnowledgeBase, Store
 from millrace.local.search.indexing import Worker
 from millrace.local.search.reading import Reader
 from millrace.local.search.store import Indexed, Status, Work
 from millrace.local.search.text import Unindexable, extract
 
-REASON_CHARACTERS = 2048
-SIDECAR = ".metadata.json"
 log = logging.getLogger(__name__)
 
 
@@ -62,34 +61,43 @@ class Indexer(Worker):
     def _outcome(self, work: Work, source: DataSource | None, base: KnowledgeBase | None) -> Split | Unindexable | None:
         if work.document is None or source is None or base is None:
             return None
-        try:
-            return self._split(work, work.document, source, self._arn(base))
-        except Unindexable as reason:
-            return reason
-        except Exception as error:
-            log.exception("indexing of %s failed", work.id)
-            return Unindexable(f"The embedded AWS failed to index this document: {error!r}", "InternalError")
-
-    def _split(self, work: Work, document: dict[str, Any], source: DataSource, arn: str) -> Split:
-        reading = _Reading(self._reader, work.role_arn, arn, self._account)
-        text = reading.text(document["content"])
-        attributes, access = reading.attributes(document)
-        chunking = chunking_of(source.description.get("vectorIngestionConfiguration", {}))
-        return Split(Indexed(work.id, "", text, attributes, access), split(text, chunking))
+        reading = Reading(self._reader, work.role_arn, self._arn(base), self._account)
+        return outcome_of(work.id, work.document, source, reading)
 
     def _applied(self, work: Work, outcome: Split | Unindexable | None, now: float) -> Status | None:
+        if isinstance(outcome, Unindexable):
+            return status_of(outcome, now)
+        self._bases.forget_object(work.collection, work.id)
         if outcome is None:
             self._store.remove_document(work.collection, work.id)
             return None
-        if isinstance(outcome, Unindexable):
-            status = "IGNORED" if isinstance(outcome, Ignored) else "FAILED"
-            return Status(status, outcome.code, str(outcome)[:REASON_CHARACTERS], now)
         self._store.put_document(work.collection, outcome.document, outcome.chunks)
+        return status_of(outcome, now)
+
+
+def outcome_of(document_id: str, document: dict[str, Any], source: DataSource, reading: Reading) -> Split | Unindexable:
+    """The document ready to be indexed, or why it cannot be."""
+    try:
+        text = reading.text(document["content"])
+        attributes, access = reading.attributes(document)
+        chunking = chunking_of(source.description.get("vectorIngestionConfiguration", {}))
+        return Split(Indexed(document_id, "", text, attributes, access), split(text, chunking))
+    except Unindexable as reason:
+        return reason
+    except Exception as error:
+        log.exception("indexing of %s failed", document_id)
+        return Unindexable(f"The embedded AWS failed to index this document: {error!r}", "InternalError")
+
+
+def status_of(outcome: Split | Unindexable, now: float) -> Status:
+    if isinstance(outcome, Split):
         return Status("INDEXED", settled=now)
+    status = "IGNORED" if isinstance(outcome, Ignored) else "FAILED"
+    return Status(status, outcome.code, str(outcome)[:REASON_CHARACTERS], now)
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
     """Reads what a document names, with the knowledge base's role."""
 
     reader: Reader

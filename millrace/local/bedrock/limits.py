@@ -12,6 +12,11 @@ PAYLOAD_BYTES = 6 * 1024 * 1024
 CONCURRENT_REQUESTS = 10
 FILE_BYTES = 50 * 1024 * 1024
 DATA_SOURCES = 5
+# Ingestion jobs at once in an account's region; besides, a knowledge base and each of its data sources have one.
+JOBS = 5
+# Service model, FailureReasons and FailureReason.
+FAILURE_REASONS = 2048
+REASON_CHARACTERS = 2048
 # User guide, "Connect to Amazon S3 for your knowledge base", metadata fields.
 METADATA_FILE_BYTES = 10 * 1024
 # API reference, Retrieve: how many results there are when none is asked for. A result's metadata has keys of at most

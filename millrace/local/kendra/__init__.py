@@ -38,7 +38,7 @@ def install(
         return f"arn:aws:kendra:{index.region}:{account}:index/{index.id}"
 
     reader = EmbeddedS3(authority, PRINCIPAL, region, account)
-    background = Background(Indexer(store, reader, content_of_blob, arn), store, time.time, "kendra-indexing")
+    background = Background(Indexer(store, reader, content_of_blob, arn), time.time, "kendra-indexing")
     kendra = Kendra(
         store,
         pace,

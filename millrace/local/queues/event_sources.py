@@ -6,8 +6,10 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from millrace.local.acting import Actor
 from millrace.local.anchors import hold, patch
 from millrace.local.iam import Authority, in_scope
+from millrace.local.queues.functions import FunctionSource
 from millrace.local.queues.mappings import (
     ACTIONS,
     LAMBDA,
@@ -17,8 +19,7 @@ from millrace.local.queues.mappings import (
     NoQueue,
     check,
 )
-from millrace.local.queues.messages import Message
-from millrace.local.queues.polling import Record, Source
+from millrace.local.queues.polling import Record
 from millrace.local.queues.service import Queue, Queues
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -30,10 +31,9 @@ class EventSources:
     """`changed` is called when a mapping is made or changed."""
 
     def __init__(self, queues: Queues, authority: Authority, changed: Callable[[], None]) -> None:
-        from ministack.services import lambda_svc, sqs
+        from ministack.services import lambda_svc
 
         self._lambda: Any = lambda_svc
-        self._sqs: Any = sqs
         self._queues = queues
         self._authority = authority
         self._changed = changed
@@ -45,12 +45,11 @@ class EventSources:
         hold(service, "_execute_function", "_acquire_execution_slot(func, config)", "return _throttle_response(")
         hold(service, "_apply_filter_criteria", "def _apply_filter_criteria(records: list[dict], esm: dict)")
         hold(service, "_resolve_existing_esm_function", "return func_name, qualifier, None")
-        hold(self._sqs, "_build_sys_attrs", 'want_all = "All" in names')
         patch(service, "_create_esm", self._creating, "_esms[esm_id] = esm", '"BatchSize": data.get("BatchSize", 10)')
         patch(service, "_update_esm", self._updating, 'esm["LastModified"] = int(time.time())')
         patch(service, "_poll_sqs", lambda _: lambda: False, "_sqs._receive_messages_for_esm(queue_url, batch_size)")
 
-    def all(self) -> Iterator[Source]:
+    def all(self) -> Iterator[FunctionSource]:
         """The enabled mappings whose queue and function exist."""
         for account, region, mapping in self._lambda._iter_all_esms():
             if mapping["Enabled"] and SQS in mapping["EventSourceArn"]:
@@ -58,41 +57,26 @@ class EventSources:
                 if found is not None:
                     yield found
 
-    def _source(self, mapping: dict[str, Any], account: str, region: str) -> Source | None:
+    def _source(self, mapping: dict[str, Any], account: str, region: str) -> FunctionSource | None:
         function = self._function(mapping["FunctionName"], mapping.get("Qualifier"))
         queue = self._queues.find(mapping["EventSourceArn"])
-        return Source(mapping, queue, function, account, region) if function and queue else None
+        if function is None or queue is None:
+            return None
+        actor = Actor(LAMBDA, function["config"]["Role"], mapping["FunctionArn"], account, region)
+
+        def invoke(records: list[Record]) -> dict[str, Any]:
+            return in_scope(region, account, lambda: self._invoke(mapping, function, records))
+
+        return FunctionSource(mapping, queue, actor, invoke)
 
     def _function(self, name: str, qualifier: str | None) -> dict[str, Any] | None:
         function: dict[str, Any] | None = self._lambda._get_func_record_for_qualifier(name, qualifier)[0]
         return function
 
-    def record(self, message: Message, source: Source) -> Record:
-        """A message as the function gets it (Lambda developer guide, "Using Lambda with Amazon SQS")."""
-        return {
-            "messageId": message["id"],
-            "receiptHandle": message["receipt_handle"],
-            "body": message["body"],
-            "attributes": self._sqs._build_sys_attrs(message, ["All"]),
-            "messageAttributes": {
-                name: {field[:1].lower() + field[1:]: value for field, value in told.items()}
-                for name, told in message["message_attributes"].items()
-            },
-            "md5OfBody": message["md5_body"],
-            "eventSource": "aws:sqs",
-            "eventSourceARN": source.queue_arn,
-            "awsRegion": source.region,
-        }
-
-    def invoke(self, source: Source, records: list[Record]) -> dict[str, Any]:
+    def _invoke(self, mapping: dict[str, Any], function: dict[str, Any], records: list[Record]) -> dict[str, Any]:
         """Run the function on what the mapping's filters leave; what they leave out counts as done."""
-
-        def run() -> dict[str, Any]:
-            kept = self._lambda._apply_filter_criteria(records, source.mapping)
-            outcome = self._lambda._execute_function(source.function, {"Records": kept}) if kept else {}
-            return dict(outcome)
-
-        return in_scope(source.region, source.account, run)
+        kept = self._lambda._apply_filter_criteria(records, mapping)
+        return dict(self._lambda._execute_function(function, {"Records": kept}) if kept else {})
 
     def _creating(self, original: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
         @functools.wraps(original)

@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from millrace.local.queues.answers import REPORTS_FAILURES
+from millrace.local.queues.polling import Batching
 
 LAMBDA = "lambda.amazonaws.com"
 ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
@@ -49,23 +49,17 @@ class AlreadyMapped(InvalidMapping):
         )
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A mapping's settings; seconds."""
+def batching_of(mapping: Mapping[str, Any]) -> Batching:
+    """What a mapping (or the parameters of a pipe's queue) says of batches."""
+    return Batching(
+        size=int(mapping.get("BatchSize") or FIFO_BATCH),
+        window=float(mapping.get("MaximumBatchingWindowInSeconds") or 0),
+        at_once=int((mapping.get("ScalingConfig") or {}).get("MaximumConcurrency") or BATCHES_AT_ONCE),
+    )
 
-    batch: int
-    window: float
-    at_once: int
-    reports_failures: bool
 
-    @classmethod
-    def of(cls, mapping: Mapping[str, Any]) -> Setting:
-        return cls(
-            batch=int(mapping.get("BatchSize") or FIFO_BATCH),
-            window=float(mapping.get("MaximumBatchingWindowInSeconds") or 0),
-            at_once=int((mapping.get("ScalingConfig") or {}).get("MaximumConcurrency") or BATCHES_AT_ONCE),
-            reports_failures=REPORTS_FAILURES in (mapping.get("FunctionResponseTypes") or ()),
-        )
+def reports_failures(mapping: Mapping[str, Any]) -> bool:
+    return REPORTS_FAILURES in (mapping.get("FunctionResponseTypes") or ())
 
 
 def check(mapping: Mapping[str, Any], *, fifo: bool, visibility: float, timeout: float) -> None:
@@ -73,20 +67,24 @@ def check(mapping: Mapping[str, Any], *, fifo: bool, visibility: float, timeout:
     types = mapping.get("FunctionResponseTypes") or ()
     if any(kind != REPORTS_FAILURES for kind in types):
         raise InvalidMapping(f"FunctionResponseTypes may only hold {REPORTS_FAILURES}, not {', '.join(types)}")
-    setting = Setting.of(mapping)
-    most = FIFO_BATCH if fifo else STANDARD_BATCH
-    if not 1 <= setting.batch <= most:
-        raise InvalidMapping(f"Batch size must be between 1 and {most} for a {'FIFO' if fifo else 'standard'} queue.")
-    if fifo and setting.window:
-        raise InvalidMapping("Batching window is not supported for FIFO queues.")
-    if not 0 <= setting.window <= WINDOW_SECONDS:
-        raise InvalidMapping(f"Maximum batch window in seconds must be between 0 and {WINDOW_SECONDS}.")
-    if setting.batch > BATCH_WITHOUT_WINDOW and not setting.window:
-        raise InvalidMapping(
-            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than "
-            f"{BATCH_WITHOUT_WINDOW}"
-        )
+    check_batching(batching_of(mapping), fifo=fifo)
     if visibility < timeout:
         raise InvalidMapping(
             f"Queue visibility timeout: {visibility:.0f} seconds is less than Function timeout: {timeout:.0f} seconds"
+        )
+
+
+def check_batching(batching: Batching, *, fifo: bool) -> None:
+    """Raise InvalidMapping if a queue of this kind is not read in such batches."""
+    most = FIFO_BATCH if fifo else STANDARD_BATCH
+    if not 1 <= batching.size <= most:
+        raise InvalidMapping(f"Batch size must be between 1 and {most} for a {'FIFO' if fifo else 'standard'} queue.")
+    if fifo and batching.window:
+        raise InvalidMapping("Batching window is not supported for FIFO queues.")
+    if not 0 <= batching.window <= WINDOW_SECONDS:
+        raise InvalidMapping(f"Maximum batch window in seconds must be between 0 and {WINDOW_SECONDS}.")
+    if batching.size > BATCH_WITHOUT_WINDOW and not batching.window:
+        raise InvalidMapping(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than "
+            f"{BATCH_WITHOUT_WINDOW}"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,6 +19,8 @@ from typing import Any
 Message = dict[str, Any]
 
 HANDLE_PREFIX = "AQEB"
+RECORD_BYTES = 1024
+"""What a message as it is handed to a function or target holds beside its body, at most."""
 
 
 class HandleExpired(Exception):
@@ -55,6 +58,7 @@ class _Entry:
     number: int
     message: Message
     lane: _Lane
+    size: int
     state: _State = _State.DELAYED
 
     def __lt__(self, other: _Entry) -> bool:
@@ -102,16 +106,18 @@ class Messages:
         self._hidden: list[tuple[float, _Entry]] = []
         self._handed_out: dict[str, _Entry] = {}
         self._visible = 0
+        self._visible_bytes = 0
         self._in_flight = 0
 
     def append(self, message: Message) -> None:
         self._complete(message)
+        size = size_of(message)
         with self._lock:
             number = next(self._numbers)
             key = message["group_id"] if self._fifo else number
             lane = self._lanes.setdefault(key, _Lane(key))
             lane.alive += 1
-            entry = self._entries[number] = _Entry(number, message, lane)
+            entry = self._entries[number] = _Entry(number, message, lane, size)
             heapq.heappush(self._hidden, (message["visible_at"], entry))
         self._changed()
 
@@ -123,7 +129,6 @@ class Messages:
         *,
         most_received: int | None = None,
         most_bytes: int | None = None,
-        size_of: Callable[[Message], int] = lambda _: 0,
     ) -> Taken:
         """The next messages, now in flight for so many seconds; the first one is taken whatever its size."""
         taken = Taken()
@@ -131,7 +136,7 @@ class Messages:
         with self._lock:
             self._settle(now)
             for entry in self._deliverable():
-                size += size_of(entry.message)
+                size += entry.size
                 too_large = most_bytes is not None and size > most_bytes and taken.messages
                 if len(taken.messages) == most or too_large:
                     self._offer(entry.lane)
@@ -184,6 +189,12 @@ class Messages:
                 self._offer(entry.lane)
             return entry is not None
 
+    def fills(self, most: int, most_bytes: int, now: float) -> bool:
+        """Whether the visible messages fill a batch of that many messages or bytes."""
+        with self._lock:
+            self._settle(now)
+            return self._visible >= most or self._visible_bytes >= most_bytes
+
     def next_change(self, now: float) -> float | None:
         """When the next message becomes visible that is not so now, if nothing happens before."""
         with self._lock:
@@ -223,6 +234,7 @@ class Messages:
                 self._in_flight -= 1
             entry.state = _State.VISIBLE
             self._visible += 1
+            self._visible_bytes += entry.size
             heapq.heappush(entry.lane.waiting, entry)
             self._offer(entry.lane)
 
@@ -255,6 +267,7 @@ class Messages:
         entry.state = _State.IN_FLIGHT
         entry.lane.in_flight += 1
         self._visible -= 1
+        self._visible_bytes -= entry.size
         self._in_flight += 1
         self._hide(entry, now + visibility)
 
@@ -268,6 +281,7 @@ class Messages:
             self._in_flight -= 1
         elif entry.state is _State.VISIBLE:
             self._visible -= 1
+            self._visible_bytes -= entry.size
         entry.state = _State.GONE
         del self._entries[entry.number]
         self._handed_out.pop(entry.message["receipt_handle"], None)
@@ -276,3 +290,8 @@ class Messages:
             self._offer(entry.lane)
         else:
             del self._lanes[entry.lane.key]
+
+
+def size_of(message: Message) -> int:
+    """Bytes of a message in the JSON of a batch, at most."""
+    return len(json.dumps(message["body"])) + RECORD_BYTES

@@ -64,7 +64,6 @@ class Queues:
         *,
         visibility: float | None = None,
         most_bytes: int | None = None,
-        size_of: Callable[[Message], int] = lambda _: 0,
     ) -> list[Message]:
         """The next messages; what has been received too often goes to the dead-letter queue instead."""
         now = time.time()
@@ -72,13 +71,29 @@ class Queues:
         most_received, dead_letters = self._redrive(queue)
         if visibility is None:
             visibility = float(queue["attributes"]["VisibilityTimeout"])
-        taken = self.messages(queue).take(
-            most, now, visibility, most_received=most_received, most_bytes=most_bytes, size_of=size_of
-        )
+        taken = self.messages(queue).take(most, now, visibility, most_received=most_received, most_bytes=most_bytes)
         if dead_letters is not None:
             for message in taken.dead:
                 self.messages(dead_letters).append(dead_letter(message, queue, dead_letters, now))
         return taken.messages
+
+    def record(self, queue: Queue, message: Message) -> dict[str, Any]:
+        """A message as functions and targets get it (Lambda developer guide, "Using Lambda with Amazon SQS")."""
+        arn: str = queue["attributes"]["QueueArn"]
+        return {
+            "messageId": message["id"],
+            "receiptHandle": message["receipt_handle"],
+            "body": message["body"],
+            "attributes": self._sqs._build_sys_attrs(message, ["All"]),
+            "messageAttributes": {
+                name: {field[:1].lower() + field[1:]: value for field, value in told.items()}
+                for name, told in message["message_attributes"].items()
+            },
+            "md5OfBody": message["md5_body"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": arn,
+            "awsRegion": arn.split(":")[3],
+        }
 
     def _redrive(self, queue: Queue) -> tuple[int | None, Queue | None]:
         """After how many receptions a message is dead, and where it goes; without a queue to go to it stays."""
@@ -99,6 +114,7 @@ class Queues:
         hold(sqs, "_act_send_message", 'q["messages"].append(msg)', '"visible_at": now + delay', "_prune_dedup(q)")
         hold(sqs, "_act_receive_message", "msgs = _collect_msgs(q, max_n, vis)", "_dlq_sweep(q)")
         hold(sqs, "_act_purge_queue", 'q["messages"].clear()')
+        hold(sqs, "_build_sys_attrs", 'want_all = "All" in names')
         hold(sqs, "_ensure_msg_fields", 'm.setdefault("receipt_handle", None)', 'm.setdefault("group_id", None)')
         hold(sqs, "_get_q", "_enforce_queue_policy(q, action)")
         hold(sqs, "_Err")

@@ -6,13 +6,23 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from millrace.local.search.store import Status, Store, Work
 
 AT_ONCE = 100
 IDLE_SECONDS = 60.0
 log = logging.getLogger(__name__)
+
+
+class Workload(Protocol):
+    """Times are epoch seconds."""
+
+    def run_due(self, now: float) -> int:
+        """Do some of the work that is due; how much was done."""
+
+    def next_due(self) -> float | None:
+        """When the next piece is due; None if there is none."""
 
 
 class Worker(ABC):
@@ -30,6 +40,9 @@ class Worker(ABC):
                 self._store.settle(work, self._applied(work, outcome, now))
         return len(due)
 
+    def next_due(self) -> float | None:
+        return self._store.next_due()
+
     @abstractmethod
     def _prepared(self, due: Sequence[Work]) -> list[Any]:
         """What is to be applied for each: read and extracted outside of any transaction."""
@@ -40,11 +53,10 @@ class Worker(ABC):
 
 
 class Background:
-    """Runs a worker in a thread of its own, awake when something is due."""
+    """Does a workload in a thread of its own, awake when something is due."""
 
-    def __init__(self, worker: Worker, store: Store, clock: Callable[[], float], name: str) -> None:
-        self._worker = worker
-        self._store = store
+    def __init__(self, workload: Workload, clock: Callable[[], float], name: str) -> None:
+        self._workload = workload
         self._clock = clock
         self._accepted = threading.Event()
         threading.Thread(target=self._run, name=name, daemon=True).start()
@@ -56,10 +68,10 @@ class Background:
         while True:
             try:
                 self._accepted.clear()
-                if self._worker.run_due(self._clock()):
+                if self._workload.run_due(self._clock()):
                     continue
-                due = self._store.next_due()
+                due = self._workload.next_due()
                 self._accepted.wait(IDLE_SECONDS if due is None else max(0.0, due - self._clock()))
             except Exception:
-                log.exception("indexing failed; it goes on in a second")
+                log.exception("%s failed; it goes on in a second", threading.current_thread().name)
                 self._accepted.wait(1)

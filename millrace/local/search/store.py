@@ -184,10 +184,13 @@ class Store:
         if status is None:
             self._rows("DELETE FROM statuses WHERE collection = ? AND id = ?", work.collection, work.id)
             return
+        self.put_status(work.collection, work.id, status)
+
+    def put_status(self, collection: str, document_id: str, status: Status) -> None:
         self._rows(
             "INSERT OR REPLACE INTO statuses VALUES (?, ?, ?, ?, ?, ?)",
-            work.collection,
-            work.id,
+            collection,
+            document_id,
             status.status,
             status.code,
             status.reason,

@@ -29,22 +29,25 @@ from typing import TYPE_CHECKING
 from millrace.local.states.door import Door, hang
 
 if TYPE_CHECKING:
+    from millrace.local.faults import Faults
     from millrace.local.states.engine import Services
 
 
-def install(app: ModuleType, url: str, *, enforce_iam: bool) -> None:
+def install(app: ModuleType, url: str, faults: Faults, *, enforce_iam: bool) -> None:
     """Answer MiniStack's Step Functions requests with this engine.
 
     `app` is the imported `ministack.app`, `url` the endpoint that tasks call. With `enforce_iam` each task calls as the
-    role of its state machine. The interpreter is loaded in the background; the first requests wait for it.
-    Raises anchors.AnchorMoved when MiniStack is another version than the one this was written for; when moto is, the
-    log says so and every request fails with it.
+    role of its state machine. Executions die where `faults` say so. The interpreter is loaded in the background; the
+    first requests wait for it. Raises anchors.AnchorMoved when MiniStack is another version than the one this was
+    written for; when moto is, the log says so and every request fails with it.
     """
     logging.getLogger("moto").setLevel(logging.ERROR)
 
     def load() -> Services:
         from millrace.local.states import engine
 
-        return engine.build(url, enforce_iam=enforce_iam)
+        return engine.build(url, enforce_iam=enforce_iam, dies_at=faults.dies_at)
 
-    hang(app, Door(load))
+    door = Door(load)
+    faults.abort, faults.status_of = door.abort, door.status_of
+    hang(app, door)

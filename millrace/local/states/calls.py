@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from millrace.local.states.integrations import Integration
 from millrace.local.states.shapes import UnknownParameter, json_text, to_answer, to_request
+from millrace.local.task_caller import HEADER, TaskCaller, header
 
 READ_SECONDS = 960.0
 """Longer than any Lambda function may run (900 s)."""
@@ -49,6 +50,7 @@ class Caller:
 
     region: str
     role: str
+    task: TaskCaller | None = None
 
     @property
     def account(self) -> str:
@@ -64,13 +66,14 @@ class Calls:
         self._session = botocore.session.Session()
         self._clients: dict[tuple[str, str, Keys], BaseClient] = {}
         self._lock = threading.Lock()
+        self._calling = threading.local()
 
     def client(self, service: str, caller: Caller) -> BaseClient:
         keys = self._keys_of(caller)
         with self._lock:
             known = (service, caller.region, keys)
             if known not in self._clients:
-                self._clients[known] = self._session.create_client(
+                client = self._clients[known] = self._session.create_client(
                     service,
                     region_name=caller.region,
                     endpoint_url=self._url,
@@ -86,7 +89,13 @@ class Calls:
                         s3={"addressing_style": "path"},
                     ),
                 )
+                client.meta.events.register("before-call", self._name_task)
             return self._clients[known]
+
+    def _name_task(self, params: dict[str, Any], **_: Any) -> None:
+        task: TaskCaller | None = getattr(self._calling, "task", None)
+        if task is not None:
+            params["headers"][HEADER] = header(task)
 
     def call(self, task: Integration, parameters: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         """The answer in the form that the integration gives it. Raises CallFailed, InvalidParameters."""
@@ -111,6 +120,7 @@ class Calls:
 
     def _answer(self, task: Integration, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         client = self.client(task.service.service_name, caller)
+        self._calling.task = caller.task
         try:
             answer = getattr(client, xform_name(task.operation.name))(**request)
         except ParamValidationError as error:

@@ -22,6 +22,7 @@ from millrace.local.states.tokens import InvalidToken, machine_of
 
 if TYPE_CHECKING:
     from millrace.local.states.engine import Services
+    from millrace.local.states.executions import Execution
 
 logger = logging.getLogger("millrace.local.states")
 
@@ -89,6 +90,19 @@ class Door:
         if reply[0] >= 400:
             logger.warning("no execution of %s was started: %s", request["stateMachineArn"], reply[2].decode())
         return reply
+
+    def abort(self, execution: str) -> None:
+        """Stop the execution of that ARN, if it still runs."""
+        self._of(execution)[execution].stop(None, None)
+
+    def status_of(self, execution: str) -> str:
+        """The status of the execution of that ARN."""
+        return self._of(execution)[execution].status
+
+    def _of(self, execution: str) -> dict[str, Execution]:
+        """The executions of the account and region of that ARN. Raises InvalidArn."""
+        arn = parse(execution, "execution")
+        return self._loaded.result().of(arn.account, arn.region).executions
 
     def reset(self) -> None:
         self._loaded.result().reset()

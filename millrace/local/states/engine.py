@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core.responses import request_scope
@@ -60,10 +60,12 @@ class Services:
                 execution.stop(None, None)
 
 
-def build(url: str, *, enforce_iam: bool) -> Services:
+def build(url: str, *, enforce_iam: bool, dies_at: Callable[[str, str], bool]) -> Services:
     """Mend the interpreter (once for the process) and answer for the endpoint `url`. Raises anchors.AnchorMoved."""
     mends.apply(Calls(url, role_session if enforce_iam else account_keys))
-    return Services(Engine(parse=parse, mocked_case=mocked_case, time_scale=time_scale, on_status=publish))
+    return Services(
+        Engine(parse=parse, mocked_case=mocked_case, time_scale=time_scale, on_status=publish, dies_at=dies_at)
+    )
 
 
 def account_keys(caller: Caller) -> Keys:

@@ -75,7 +75,8 @@ def redrive_refusal(
 
 
 class Execution:
-    """`on_status` hears of each status, RUNNING first; it runs in a thread of the execution."""
+    """`on_status` hears of each status, RUNNING first; it runs in a thread of the execution. So does `dies_at`, which
+    says whether the execution of that ARN is to be aborted right after it has written an event of that type."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Execution:
         time_scale: Callable[[], float] = lambda: 1.0,
         mocks: MockedCase | None = None,
         on_status: Callable[[Execution], None] = lambda _: None,
+        dies_at: Callable[[str, str], bool] = lambda _execution, _event: False,
     ) -> None:
         self.order = order
         self.status = RUNNING
@@ -102,6 +104,7 @@ class Execution:
         self._time_scale = time_scale
         self._mocks = mocks
         self._on_status = on_status
+        self._dies_at = dies_at
         self._lock = threading.RLock()
         self._place = Place()
         self._pen: Pen
@@ -174,6 +177,7 @@ class Execution:
         frame = Frame(attempt, self._context(), self._place, resuming=self._place.begun)
         frame.record(event_type, {details: about}, leads=False)
         self._pen, self._frame, self._callbacks = attempt.pen, frame, attempt.callbacks
+        self._pen.on_event = self._on_event
         frame.next_state_name = self._program.start_at.start_at_name
         if self._program.timeout_seconds is not None:
             self._alarm = threading.Timer(
@@ -207,6 +211,10 @@ class Execution:
             self._end(SUCCEEDED, {"output": json_text(frame.states.get_input())}, frame)
         elif isinstance(state, ProgramError):
             self._end(FAILED, {"error": state.error.get("error"), "cause": state.error.get("cause")}, frame)
+
+    def _on_event(self, event_type: str) -> None:
+        if self._dies_at(self.order.arn, event_type):
+            self.stop(None, None)
 
     def _fill_up(self) -> None:
         cause = f"The execution reached the maximum number of history events ({EVENT_LIMIT})."

@@ -71,10 +71,12 @@ def _without_nulls(details: Mapping[str, Any]) -> dict[str, Any]:
 class Pen:
     """Writes one attempt's events. Stands where the interpreter expects its event manager.
 
-    `on_full` is called instead of writing the event for which only the last place is left.
+    `on_full` is called instead of writing the event for which only the last place is left. `on_event` hears the type of
+    each event that was written, but not of the attempt's first and last one.
     """
 
     def __init__(self, history: History, on_full: Callable[[], None]) -> None:
+        self.on_event: Callable[[str], None] = lambda _: None
         self._history = history
         self._on_full = on_full
         self._lock = threading.Lock()
@@ -93,16 +95,16 @@ class Pen:
             if self._closed or context.abandoned:
                 return context.last_published_event_id
             full = len(self._history) >= EVENT_LIMIT - 1
+            kind: str = getattr(event_type, "value", event_type)
             if not full:
-                number = self._history.append(
-                    getattr(event_type, "value", event_type), context.source_event_id, event_details
-                )
+                number = self._history.append(kind, context.source_event_id, event_details)
         if full:
             self._on_full()
             return context.last_published_event_id
         context.last_published_event_id = number
         if update_source_event_id:
             context.source_event_id = number
+        self.on_event(kind)
         return number
 
     def close(self, event_type: str, previous: int, details: Mapping[str, Any] | None = None) -> None:

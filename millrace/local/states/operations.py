@@ -59,6 +59,7 @@ class Engine:
     mocked_case: Callable[[str, str], MockedCase]
     time_scale: Callable[[], float] = lambda: 1.0
     on_status: Callable[[Execution], None] = lambda _: None
+    dies_at: Callable[[str, str], bool] = lambda _execution, _event: False
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
 
@@ -462,6 +463,7 @@ class StateMachines:
                 time_scale=self.engine.time_scale,
                 mocks=mocks,
                 on_status=self.engine.on_status,
+                dies_at=self.engine.dies_at,
             )
             execution.start()
         return execution

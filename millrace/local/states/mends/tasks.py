@@ -31,6 +31,7 @@ from millrace.local.states.interpreter import (
 )
 from millrace.local.states.mends.everywhere import patch_everywhere
 from millrace.local.states.shapes import capitalized, iso_time, json_text
+from millrace.local.task_caller import TaskCaller
 
 NESTED_LOOK_SECONDS = 0.05
 """Pause between two looks at an execution that a task has started and waits for."""
@@ -95,7 +96,8 @@ def service_task(calls: Calls) -> Callable[..., None]:
         state_credentials: StateCredentials,
     ) -> None:
         task = integration(self.resource.resource_arn)
-        caller = Caller(resource_runtime_part.region, state_credentials.role_arn)
+        asking = TaskCaller(env.context["Execution"]["Id"], env.context["State"]["Name"])
+        caller = Caller(resource_runtime_part.region, state_credentials.role_arn, asking)
         env.stack.append(calls.call(task, normalised_parameters, caller))
 
     return evaluate

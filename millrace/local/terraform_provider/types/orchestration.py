@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,10 @@ from millrace.local.terraform_provider.errors import NotTaken
 from millrace.local.terraform_provider.naming import NOWHERE
 from millrace.local.terraform_provider.reading import State
 from millrace.local.terraform_provider.resource import ResourceType, arn_tags
+
+ON_ITS_WAY = frozenset({"CREATING", "UPDATING", "DELETING", "STARTING", "STOPPING"})
+SETTLE_SECONDS = 60.0
+SETTLE_PAUSE_SECONDS = 0.02
 
 
 class StateMachine(ResourceType):
@@ -75,6 +80,41 @@ class Schedule(ResourceType):
         return {"id": f"{state['group_name']}/{state['name']}", "arn": answer["ScheduleArn"]}
 
 
+class Pipe(ResourceType):
+    """A pipe is on its way for a while after each change, and so is one that is deleted."""
+
+    def request(self, method: str, request: dict[str, Any], state: State, aws: Aws) -> dict[str, Any]:
+        """UpdatePipe keeps what a request leaves out of the parameters; the configuration means that it is gone."""
+        if method == self.update:
+            source, target = request.get("SourceParameters", {}), request.get("TargetParameters", {})
+            request["SourceParameters"] = {"FilterCriteria": {}, "SqsQueueParameters": {}, **source}
+            request["TargetParameters"] = {"InputTemplate": "", **target}
+        return request
+
+    def finish(self, state: State, prior: State | None, aws: Aws) -> None:
+        told = self._settled(state["name"], aws)
+        if told is None or told["CurrentState"] != state["desired_state"]:
+            failed = f"{told['CurrentState']}: {told.get('StateReason', '')}" if told else "gone"
+            raise NotTaken(f"pipe {state['name']} is {failed}")
+
+    def destroy(self, state: State, aws: Aws) -> None:
+        super().destroy(state, aws)
+        self._settled(state["name"], aws)
+
+    def _settled(self, name: str, aws: Aws) -> dict[str, Any] | None:
+        """The pipe when it has come where it goes; None when it is gone. Raises NotTaken when that takes too long."""
+        client, deadline = aws.client("pipes"), time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                told: dict[str, Any] = client.describe_pipe(Name=name)
+            except client.exceptions.NotFoundException:
+                return None
+            if told["CurrentState"] not in ON_ITS_WAY:
+                return told
+            time.sleep(SETTLE_PAUSE_SECONDS)
+        raise NotTaken(f"pipe {name} is still {told['CurrentState']} after {SETTLE_SECONDS:.0f} s")
+
+
 TYPES: dict[str, ResourceType] = {
     "aws_sfn_state_machine": StateMachine(
         "stepfunctions",
@@ -128,13 +168,15 @@ TYPES: dict[str, ResourceType] = {
         update="update_schedule",
         defaults={"group_name": "default", "schedule_expression_timezone": "UTC", "state": "ENABLED"},
     ),
-    "aws_pipes_pipe": ResourceType(
+    "aws_pipes_pipe": Pipe(
         "pipes",
         "create_pipe",
         "describe_pipe",
         "delete_pipe",
         {"Name": "name"},
-        defaults={"desired_state": "RUNNING"},
+        update="update_pipe",
+        defaults={"desired_state": "RUNNING", "description": "Managed by Terraform"},
+        silent={"source_parameters": [{"sqs_queue_parameters": [{"batch_size": 10}]}]},
         tagging=arn_tags("resourceArn"),
     ),
 }

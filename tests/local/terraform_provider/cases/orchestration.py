@@ -33,6 +33,14 @@ def ask_target(client: Client) -> Any:
     return target
 
 
+def ask_pipe(client: Client) -> Any:
+    told = client("pipes").describe_pipe(Name=NAME)
+    parameters = told["SourceParameters"]
+    if parameters.get("FilterCriteria") == {}:
+        del parameters["FilterCriteria"]
+    return some(told, "Description", "DesiredState", "Source", "Target", "SourceParameters", "TargetParameters")
+
+
 RULE_PATTERN = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
 
 
@@ -49,8 +57,23 @@ def cases() -> dict[str, Case]:
         "DeadLetterConfig": {"Arn": QUEUE},
         "RetryPolicy": {"MaximumRetryAttempts": 5, "MaximumEventAgeInSeconds": 3600},
     }
-    # The embedded AWS keeps no parameters of a pipe's source and target, so the pipe here has none.
-    pipe = {"Description": "one", "DesiredState": "STOPPED", "Source": QUEUE, "Target": MACHINE}
+    starts = {"StepFunctionStateMachineParameters": {"InvocationType": "FIRE_AND_FORGET"}}
+    pipe = {
+        "Description": "one",
+        "DesiredState": "STOPPED",
+        "Source": QUEUE,
+        "Target": MACHINE,
+        "SourceParameters": {
+            "SqsQueueParameters": {"BatchSize": 1000, "MaximumBatchingWindowInSeconds": 10},
+            "FilterCriteria": {"Filters": [{"Pattern": json.dumps({"body": ["a"]})}]},
+        },
+        "TargetParameters": {**starts, "InputTemplate": json.dumps({"dataSourceId": "one"})},
+    }
+    pipe_after = pipe | {
+        "Description": "two",
+        "SourceParameters": {"SqsQueueParameters": {"BatchSize": 500, "MaximumBatchingWindowInSeconds": 5}},
+        "TargetParameters": {**starts, "InputTemplate": json.dumps({"dataSourceId": "two"})},
+    }
     schedule = {
         "ScheduleExpression": "rate(1 hour)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -195,13 +218,37 @@ def cases() -> dict[str, Case]:
                 "target": "${aws_sfn_state_machine.full.arn}",
                 "desired_state": "STOPPED",
                 "description": "one",
+                "source_parameters": [
+                    {
+                        "sqs_queue_parameters": [{"batch_size": 1000, "maximum_batching_window_in_seconds": 10}],
+                        "filter_criteria": [{"filter": [{"pattern": json.dumps({"body": ["a"]})}]}],
+                    }
+                ],
+                "target_parameters": [
+                    {
+                        "input_template": json.dumps({"dataSourceId": "one"}),
+                        "step_function_state_machine_parameters": [{"invocation_type": "FIRE_AND_FORGET"}],
+                    }
+                ],
                 "tags": TAGS,
             },
-            changed={"description": "two"},
-            change="replace",
-            ask=asking("pipes", "describe_pipe", *pipe, Name=NAME),
+            changed={
+                "description": "two",
+                "source_parameters": [
+                    {"sqs_queue_parameters": [{"batch_size": 500, "maximum_batching_window_in_seconds": 5}]}
+                ],
+                "target_parameters": [
+                    {
+                        "input_template": json.dumps({"dataSourceId": "two"}),
+                        "step_function_state_machine_parameters": [{"invocation_type": "FIRE_AND_FORGET"}],
+                    }
+                ],
+                "tags": OTHER_TAGS,
+            },
+            change="update",
+            ask=ask_pipe,
             said=pipe,
-            said_after=pipe | {"Description": "two"},
+            said_after=pipe_after,
             drift=by_hand("pipes", "delete_pipe", Name=NAME),
             refused={"name_prefix": "x"},
         ),

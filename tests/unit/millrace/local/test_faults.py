@@ -8,8 +8,21 @@ from typing import Any, cast
 import pytest
 
 from millrace.local import lambda_environment
-from millrace.local.faults import Call, Faults, InvalidRule, Refused, Rule, apply, caller_of, refusal, without_entries
+from millrace.local.faults import (
+    Call,
+    Faults,
+    InvalidRule,
+    NotAtRest,
+    Refused,
+    Rule,
+    apply,
+    caller_of,
+    end,
+    refusal,
+    without_entries,
+)
 from millrace.local.lambda_environment import Invocation
+from millrace.local.task_caller import TaskCaller
 
 
 class Service:
@@ -92,6 +105,8 @@ def test_cleared_rules_act_no_more():
         ({"action": "*", "code": "x", "nth": [0]}, "count from 1"),
         ({"action": "*", "code": "x", "redeliver_seconds": 1}, "goes with kill"),
         ({"action": "*", "kill": True, "entries": [1]}, "entries go with a code"),
+        ({"action": "history:*", "code": "x"}, "an event of a history"),
+        ({"action": "history:*", "kill": True, "hold": True}, "an event of a history"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(given, said):
@@ -134,13 +149,74 @@ def test_a_rule_may_be_about_one_job_or_one_document():
     assert [len(faults.matching(call)) for call in calls] == [1, 0, 0]
 
 
+def test_a_rule_may_be_about_one_execution_and_one_state():
+    faults = Faults()
+    faults.order(Rule("dynamodb:*", execution="*:kb-sync:one", state="Mark", code="x"))
+    calls = [("one", "Mark"), ("one", "Release"), ("two", "Mark")]
+    asked = [
+        Call("dynamodb:UpdateItem", "*", execution=f"execution:kb-sync:{name}", state=state) for name, state in calls
+    ]
+    assert [len(faults.matching(call)) for call in [*asked, Call("dynamodb:UpdateItem", "*")]] == [1, 0, 0, 0]
+
+
+def test_an_execution_dies_at_the_event_that_a_rule_names():
+    faults = Faults()
+    faults.order(Rule("*", code="x"))
+    assert not faults.dies_at("execution:one", "PassStateEntered")
+    faults.order(Rule.of({"action": "history:*StateEntered", "execution": "*:one", "nth": [2], "kill": True}))
+    heard = [
+        ("one", "PassStateEntered"),
+        ("two", "PassStateEntered"),
+        ("one", "TaskStarted"),
+        ("one", "TaskStateEntered"),
+    ]
+    assert [faults.dies_at(f"execution:{name}", event) for name, event in heard] == [False, False, False, True]
+
+
+def test_one_rule_can_be_forgotten():
+    faults = Faults()
+    first, second = faults.order(Rule("*", code="x")), faults.order(Rule("*", code="y"))
+    faults.forget(first)
+    assert [told["id"] for told in faults.all()] == [second]
+
+
+def test_an_execution_that_is_to_die_at_its_call_is_stopped():
+    faults, stopped = Faults(), list[str]()
+    faults.abort = stopped.append
+    end(TaskCaller("execution:one", "Mark"), Rule("*", kill=True), faults)
+    end(None, Rule("*", kill=True), faults)
+    assert stopped == ["execution:one"]
+
+
+def test_an_execution_is_at_rest_when_it_makes_a_call_that_is_held_or_has_ended():
+    async def scenario() -> None:
+        faults = Faults()
+        faults.status_of = lambda execution: "SUCCEEDED" if execution == "over" else "RUNNING"
+        assert await faults.at_rest("over", 1) == {"status": "SUCCEEDED", "held": []}
+        with pytest.raises(NotAtRest, match="moving still moves"):
+            await faults.at_rest("moving", 0.01)
+        made = asyncio.create_task(hold(faults, "waiting"))
+        assert await faults.at_rest("waiting", 1) == {"status": "RUNNING", "held": [{"id": 1, "execution": "waiting"}]}
+        with pytest.raises(NotAtRest):
+            await faults.at_rest("waiting", 0.01, besides=[1])
+        await faults.let_go({"id": 1, "code": "Slow", "when": "after"})
+        assert await made == [Rule("*", code="Slow", when="after")]
+
+    async def hold(faults: Faults, execution: str) -> list[Rule]:
+        async with faults.held.until_told({"execution": execution}) as told:
+            return told
+
+    asyncio.run(scenario())
+
+
 def test_a_watching_rule_lists_the_calls_and_changes_nothing():
     faults, service = Faults(), Service()
     faults.order(Rule.of({"action": "s3:*", "watch": True}))
     assert service.ask(*faults.matching(Call("s3:PutObject", "arn", "f"))) == (200, "well")
     faults.matching(Call("sqs:SendMessage", "arn"))
     (told,) = faults.all()
-    assert told["calls"] == [{"action": "s3:PutObject", "resource": "arn", "function": "f"}]
+    (call,) = told["calls"]
+    assert (call["action"], call["resource"], call["function"]) == ("s3:PutObject", "arn", "f")
 
 
 @pytest.mark.parametrize(("when", "done"), [("before", []), ("after", ["effect"])])

@@ -28,6 +28,7 @@ def ask(method: str, path: str, body: bytes = b"") -> tuple[int, Any, Substrate]
         ("GET", "/_millrace/status"): lambda _: {"well": True},
         ("PUT", "/_millrace/double"): lambda number: number * 2,
         ("GET", "/_millrace/failing"): failing,
+        ("GET", "/_millrace/later"): lambda _: asyncio.sleep(0, "waited"),
     }
     sent: list[dict[str, Any]] = []
     pieces = [{"body": body[:3], "more_body": True}, {"body": body[3:]}]
@@ -65,6 +66,10 @@ def test_an_unknown_question_is_answered_with_those_that_can_be_asked():
     status, answer, _ = ask("GET", "/_millrace/else")
     assert status == 404
     assert "PUT /_millrace/double" in answer["error"]
+
+
+def test_a_route_may_be_awaited():
+    assert ask("GET", "/_millrace/later")[:2] == (200, "waited")
 
 
 def test_a_body_that_is_not_json_is_the_callers_mistake():

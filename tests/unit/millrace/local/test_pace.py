@@ -110,6 +110,21 @@ class TestGate:
         gate.set_pace({"requests_per_second": 3})
         assert self.outcomes(gate, "a", "Put", 4) == ["in"] * 3 + ["ThrottlingException"]
 
+    def test_a_rate_that_stays_gives_no_calls_back(self):
+        gate = self.gate(1)
+        self.outcomes(gate, "a", "Put", 1)
+        gate.set_pace({"indexing_seconds": 3, "requests_per_second": 1})
+        assert self.outcomes(gate, "a", "Put", 1) == ["ThrottlingException"]
+
+    def test_an_operation_may_have_a_quota_of_its_own(self):
+        class Uneven(Pace):
+            def requests_per_second_of(self, operation: str) -> float:
+                return 2 if operation == "Get" else self.requests_per_second
+
+        gate = Gate("Kendra", Uneven(1, 0, 0), Clock())
+        assert self.outcomes(gate, "a", "Get", 3) == ["in", "in", "ThrottlingException"]
+        assert self.outcomes(gate, "a", "Put", 2) == ["in", "ThrottlingException"]
+
     def test_a_setting_that_does_not_exist_is_named(self):
         with pytest.raises(ValueError, match="Kendra has no settings speed; it has requests_per_second"):
             self.gate(1).set_pace({"speed": 3})

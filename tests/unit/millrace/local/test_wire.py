@@ -26,6 +26,16 @@ def read(wire: RestJson, asked: Received) -> tuple[str, Any]:
     return operation, wire.request(operation, asked)
 
 
+def test_an_arn_in_a_path_keeps_its_slashes():
+    arn = "arn:aws:pipes:us-east-1:123456789012:pipe/p"
+    wire = RestJson(Model("pipes"), ["TagResource", "DescribePipe"])
+    assert read(wire, received("POST", f"/tags/{arn}", b'{"tags": {}}')) == (
+        "TagResource",
+        {"resourceArn": arn, "tags": {}},
+    )
+    assert read(wire, received("GET", "/v1/pipes/p")) == ("DescribePipe", {"Name": "p"})
+
+
 @pytest.mark.parametrize(
     ("method", "path", "operation"),
     [

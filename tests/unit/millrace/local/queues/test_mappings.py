@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from millrace.local.queues.mappings import InvalidMapping, Setting, check
+from millrace.local.queues.mappings import InvalidMapping, batching_of, check, reports_failures
+from millrace.local.queues.polling import Batching
 
 
 def test_a_mapping_without_settings_has_lambdas():
-    assert Setting.of({}) == Setting(batch=10, window=0, at_once=5, reports_failures=False)
+    assert batching_of({}) == Batching(size=10, window=0, at_once=5)
+    assert not reports_failures({})
 
 
 def test_a_mappings_settings_are_read():
@@ -18,7 +20,8 @@ def test_a_mappings_settings_are_read():
         "ScalingConfig": {"MaximumConcurrency": 4},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     }
-    assert Setting.of(mapping) == Setting(batch=1, window=3, at_once=4, reports_failures=True)
+    assert batching_of(mapping) == Batching(size=1, window=3, at_once=4)
+    assert reports_failures(mapping)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millrace.local.queues.messages import Counts, HandleExpired, Message, Messages, NotInFlight
+from millrace.local.queues.messages import Counts, HandleExpired, Message, Messages, NotInFlight, size_of
 
 
 class Held:
@@ -176,12 +176,29 @@ def test_a_message_received_often_enough_leaves_the_queue_and_its_group_goes_on(
 def test_a_batch_ends_before_it_is_too_large_and_never_before_its_first_message():
     held = Held()
     held.send("large", "a", "b", "c")
-    limits: dict[str, Any] = {"most_bytes": 3, "size_of": lambda message: len(message["body"])}
-    assert held.take(**limits) == ["large"]
+    each = size_of({"body": "a"})
+    assert held.take(most_bytes=each) == ["large"]
     held.delete("large")
-    assert held.take(**limits | {"most_bytes": 2}) == ["a", "b"]
+    assert held.take(most_bytes=2 * each) == ["a", "b"]
     held.delete("a", "b")
     assert held.take() == ["c"]
+
+
+def test_a_batch_is_filled_by_as_many_visible_messages_or_bytes():
+    held = Held(fifo=False)
+    held.send("a", "b")
+    held.send("later", delay=5)
+    each = size_of({"body": "a"})
+    assert held.messages.fills(2, 10 * each, held.now)
+    assert not held.messages.fills(3, 10 * each, held.now)
+    assert held.messages.fills(3, 2 * each, held.now)
+    held.take(1)
+    assert not held.messages.fills(3, 2 * each, held.now)
+    held.delete("a")
+    held.now += 5
+    assert held.messages.fills(3, 2 * each, held.now)
+    held.messages.clear()
+    assert not held.messages.fills(1, 1, held.now)
 
 
 def test_what_is_older_than_the_retention_is_gone():

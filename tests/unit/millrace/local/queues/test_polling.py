@@ -3,15 +3,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from millrace.local.acting import Acting, Actor
 from millrace.local.faults import Faults, Rule
 from millrace.local.iam import Everything
-from millrace.local.queues.messages import Message
-from millrace.local.queues.polling import REFUSED_SECONDS, Poller, Record, Source
+from millrace.local.queues.functions import FunctionSource
+from millrace.local.queues.polling import BATCH_BYTES, REFUSED_SECONDS, Poller, Record
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:"
 
@@ -26,16 +27,15 @@ class Mapped:
 
     def __init__(self, poller: Poller) -> None:
         self.poller = poller
-        self.sources: list[Source] = []
+        self.sources: list[FunctionSource] = []
         self.batches: list[list[str]] = []
         self.at_once = self.most_at_once = 0
         self.answer: Callable[[list[Record]], dict[str, Any]] = lambda _: {}
         self._lock = threading.Lock()
 
-    def map(self, queue: dict[str, Any], **settings: Any) -> Source:
-        mapping = {"UUID": queue["url"], "FunctionArn": "f", "EventSourceArn": queue["attributes"]["QueueArn"]}
-        function = {"config": {"Role": "role"}}
-        source = Source({**mapping, **settings}, queue, function, "123456789012", "us-east-1")
+    def map(self, queue: dict[str, Any], **settings: Any) -> FunctionSource:
+        actor = Actor("lambda.amazonaws.com", "role", "f", "123456789012", "us-east-1")
+        source = FunctionSource({"UUID": queue["url"], **settings}, queue, actor, self.invoke)
         self.sources.append(source)
         self.poller.wake()
         return source
@@ -50,13 +50,7 @@ class Mapped:
             assert time.monotonic() < deadline, self.batches
             time.sleep(0.005)
 
-    def all(self) -> Iterable[Source]:
-        return list(self.sources)
-
-    def record(self, message: Message, _source: Source) -> Record:
-        return {"messageId": message["id"], "receiptHandle": message["receipt_handle"], "body": message["body"]}
-
-    def invoke(self, _source: Source, records: list[Record]) -> dict[str, Any]:
+    def invoke(self, records: list[Record]) -> dict[str, Any]:
         with self._lock:
             self.batches.append([record["body"] for record in records])
             self.at_once += 1
@@ -75,9 +69,10 @@ def faults() -> Faults:
 
 @pytest.fixture
 def mapped(faults: Faults) -> Iterator[Mapped]:
-    poller = Poller(Everything(), faults)
+    poller = Poller(Acting(Everything(), faults))
     serving = Mapped(poller)
-    poller.start(serving)
+    poller.serve(lambda: list(serving.sources))
+    poller.start()
     yield serving
     serving.sources.clear()
 
@@ -128,6 +123,17 @@ def test_a_batch_waits_for_its_window_or_until_it_is_full(mapped: Mapped):
     mapped.until(lambda: len(mapped.batches) == 2)
     assert time.monotonic() - began < 0.25
     assert mapped.batches == [["a", "b"], ["c", "d", "e"]]
+
+
+def test_a_window_closes_when_the_payload_is_full(mapped: Mapped):
+    queue = a_queue("standard")
+    mapped.map(queue, BatchSize=100, MaximumBatchingWindowInSeconds=60)
+    large = "x" * (BATCH_BYTES // 4)
+    mapped.send(queue, "a" + large, "b" + large, "c" + large)
+    assert not mapped.batches
+    mapped.send(queue, "d" + large)
+    mapped.until(lambda: bool(mapped.batches))
+    assert [body[0] for body in mapped.batches[0]] == ["a", "b", "c"]
 
 
 def test_a_throttled_batch_is_offered_again_and_is_received_once(mapped: Mapped):

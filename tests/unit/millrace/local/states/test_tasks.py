@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from millrace.local.task_caller import TaskCaller
+
 from .conftest import Lab, function
 
 
@@ -28,6 +30,13 @@ def test_a_service_task_calls_its_operation_with_all_its_parameters(
 ) -> None:
     lab.services.answers[operation] = lambda given: {"Got": given}
     assert lab.state(task(resource, parameters)).output == {"Got": parameters}
+
+
+def test_a_call_says_which_task_of_which_execution_makes_it(lab: Lab) -> None:
+    lab.services.answers["DeleteTable"] = lambda given: given
+    lab.state(task("aws-sdk:dynamodb:deleteTable", {"TableName": "t"}))
+    [execution] = lab.api.executions
+    assert [caller.task for caller in lab.services.callers] == [TaskCaller(execution, "It")]
 
 
 def test_the_events_that_a_task_puts_name_its_machine_and_execution(lab: Lab) -> None:

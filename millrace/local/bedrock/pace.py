@@ -1,0 +1,26 @@
+"""How fast knowledge bases let calls through: those about ingestion jobs have quotas of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millrace.local import pace
+
+STARTS = frozenset({"StartIngestionJob"})
+READS = frozenset({"GetIngestionJob", "ListIngestionJobs"})
+
+
+@dataclass
+class Pace(pace.Pace):
+    """`ingestion_seconds` is how long an ingestion job takes at least; starts and reads are of all jobs of a region."""
+
+    ingestion_seconds: float
+    ingestion_starts_per_second: float
+    ingestion_reads_per_second: float
+
+    def requests_per_second_of(self, operation: str) -> float:
+        if operation in STARTS:
+            return self.ingestion_starts_per_second
+        if operation in READS:
+            return self.ingestion_reads_per_second
+        return self.requests_per_second
