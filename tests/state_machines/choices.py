@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-MISSING = object()
+from millrace.local.states.comparisons import compare
+from millrace.local.states.paths import NoSuchPath, read
 
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "BooleanEquals": lambda value, wanted: value is wanted,
-    "NumericGreaterThan": lambda value, wanted: value > wanted,
-    "NumericGreaterThanEquals": lambda value, wanted: value >= wanted,
-    "StringEquals": lambda value, wanted: value == wanted,
-}
+MISSING = object()
 
 
 class VariableMissing(LookupError):
@@ -29,21 +25,22 @@ def holds(rule: Mapping[str, Any], data: Any) -> bool:
         return all(holds(part, data) for part in rule["And"])
     if "Or" in rule:
         return any(holds(part, data) for part in rule["Or"])
+    if "Not" in rule:
+        return not holds(rule["Not"], data)
     value = look_up(rule["Variable"], data)
     if "IsPresent" in rule:
         return (value is not MISSING) is rule["IsPresent"]
-    if value is MISSING:
-        raise VariableMissing(f"{rule['Variable']} is not in the state's input")
-    if "StringEqualsPath" in rule:
-        return value == look_up(rule["StringEqualsPath"], data)
-    (comparison,) = rule.keys() & COMPARISONS.keys()
-    return COMPARISONS[comparison](value, rule[comparison])
+    (operator,) = rule.keys() - {"Variable", "Next", "Comment"}
+    wanted = look_up(rule[operator], data) if operator.endswith("Path") else rule[operator]
+    for path, found in ((rule["Variable"], value), (rule[operator], wanted)):
+        if found is MISSING:
+            raise VariableMissing(f"{path} is not in the state's input")
+    return compare(operator, value, wanted)
 
 
 def look_up(path: str, data: Any) -> Any:
-    """What is at a path of plain names such as `$.lock.looks`, or MISSING."""
-    for name in path.split(".")[1:]:
-        if not isinstance(data, dict) or name not in data:
-            return MISSING
-        data = data[name]
-    return data
+    """What is at a path such as `$.lock.looks` or `$.input[0]`, or MISSING."""
+    try:
+        return read(path, data)
+    except NoSuchPath:
+        return MISSING

@@ -31,9 +31,9 @@ class Edge(NamedTuple):
         return f"{self.state} {self.kind} {self.detail} -> {self.target or '.'}"
 
 
-def all_states(definition: Definition) -> dict[str, State]:
+def all_states(definition: Definition) -> dict[str, Any]:
     """Every state by name, those inside Map states too. Names are unique across the whole definition."""
-    found: dict[str, State] = {}
+    found: dict[str, Any] = {}
     for name, state in definition["States"].items():
         inner = all_states(state["ItemProcessor"]) if "ItemProcessor" in state else {}
         repeated = found.keys() & {name, *inner}

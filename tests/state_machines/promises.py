@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.state_machines.cases import Case
+from tests.state_machines.cases.case import Case
 from tests.state_machines.edges import Edge, all_edges, all_states, handler_of
 from tests.state_machines.histories import taken
 from tests.state_machines.mocks import UNFORESEEN, Throw
@@ -13,11 +13,13 @@ from tests.state_machines.running import Run
 
 
 def check(case: Case, run: Run) -> None:
-    """The execution went the case's way, ended as it says, and asked its Tasks for what it says."""
+    """The execution went the case's way, ended and answered as it says, and asked its Tasks for what it says."""
     assert run.path == case.path
     assert (run.status, run.error) == (("FAILED", case.error) if case.error else ("SUCCEEDED", None))
     if case.cause:
         assert run.cause == case.cause
+    if case.output:
+        assert {name: run.output.get(name) for name in case.output} == dict(case.output)
     for state, wanted in case.sends.items():
         sent = run.last_visit(state).requests[-1]
         assert {name: sent.get(name) for name in wanted} == dict(wanted), state

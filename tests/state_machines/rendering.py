@@ -1,45 +1,26 @@
-"""Renders a definition as Terraform's module state_machine does: placeholders filled, states of an option replaced."""
+"""Renders a definition as Terraform's module state_machine does: parts joined, states of an option replaced,
+placeholders filled.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).parents[2]
-KENDRA_INGESTION = REPOSITORY / "state_machines" / "kendra_ingestion.asl.json"
-QUEUE_OPTION = REPOSITORY / "state_machines" / "kendra_ingestion.sqs.json"
+from tests.state_machines.edges import all_states
+
 PLACEHOLDER = re.compile(r"(?<!\$)\$\{([^}]*)\}")
 QUOTED_NUMBER = re.compile(r'"MaxConcurrency": *"([0-9]+)"')
 
 
-def substitutions(option: str) -> dict[str, str]:
-    """What stands for each placeholder of a deploy option's definition."""
-    functions = {"sfn": {"process_batch"}, "sqs": {"producer"}}[option] | {
-        "load_manifest",
-        "list_batches",
-        "verify",
-        "aggregate_failures",
-        "archive_manifest",
-    }
-    return {
-        "partition": "aws",
-        "jobs_table": "millrace-jobs",
-        "notifications_topic_arn": "arn:aws:sns:us-east-1:123456789012:millrace-notifications",
-        **{
-            f"{name}_arn": f"arn:aws:lambda:us-east-1:123456789012:function:millrace-{name.replace('_', '-')}"
-            for name in functions
-        },
-        # One iteration at a time, so that mocked answers reach the chunks in their order.
-        **({"max_concurrency": "1"} if option == "sfn" else {}),
-    }
-
-
 class RenderingError(ValueError):
-    """A placeholder without a value, a value without a placeholder, or a replacement of a state that is not there."""
+    """A placeholder without a value, a value without a placeholder, a state that two files have, or a replacement of
+    a state that is not there.
+    """
 
 
 def placeholders(text: str) -> set[str]:
@@ -61,38 +42,67 @@ def render(text: str, values: Mapping[str, str]) -> str:
     return QUOTED_NUMBER.sub(r'"MaxConcurrency": \1', filled)
 
 
-def replaced(definition: Path, replacements: Path | None) -> str:
-    """The definition's text, its placeholders still in it, with the states of `replacements` in place of its own.
+def joined(definition: Path, parts: Sequence[Path] = (), replacements: Path | None = None) -> str:
+    """The definition's text, its placeholders still in it: the states of `parts` beside its own, and then those of
+    `replacements` in place of the ones with their names.
 
-    Raises RenderingError when a state that is to be replaced is not there.
+    Raises RenderingError when two of definition and parts have a state, or when a state that is to be replaced is
+    not there.
     """
     base = json.loads(definition.read_text(encoding="utf-8"))
-    states = json.loads(replacements.read_text(encoding="utf-8"))["States"] if replacements else {}
-    unknown = states.keys() - base["States"].keys()
+    states = dict(base["States"])
+    for part in parts:
+        more = states_of(part)
+        repeated = states.keys() & more.keys()
+        if repeated:
+            raise RenderingError(f"{definition.name} has {', '.join(sorted(repeated))} before {part.name} brings it")
+        states |= more
+    replaced = states_of(replacements) if replacements else {}
+    unknown = replaced.keys() - states.keys()
     if unknown:
         raise RenderingError(f"{definition.name} has no state {', '.join(sorted(unknown))} to replace")
-    return json.dumps({**base, "States": {**base["States"], **states}}, ensure_ascii=False)
+    return json.dumps({**base, "States": {**states, **replaced}}, ensure_ascii=False)
 
 
-def kendra_ingestion(option: str = "sfn") -> dict[str, Any]:
-    """The definition of a deploy option, `sfn` or `sqs`, as it is created."""
-    replacements = {"sfn": None, "sqs": QUEUE_OPTION}[option]
-    return json.loads(render(replaced(KENDRA_INGESTION, replacements), substitutions(option)))
+def states_of(file: Path) -> dict[str, Any]:
+    states: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["States"]
+    return states
 
 
 def quickened(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The same states and edges with every retry and fixed wait shortened to at most a second."""
     quick = copy.deepcopy(dict(definition))
-    _quicken(quick["States"])
-    return quick
-
-
-def _quicken(states: dict[str, Any]) -> None:
-    for state in states.values():
+    for state in all_states(quick).values():
         for retrier in state.get("Retry", []):
             if retrier["MaxAttempts"] > 0:
                 retrier.update(IntervalSeconds=1, BackoffRate=1, MaxDelaySeconds=2)
         if "Seconds" in state:
             state["Seconds"] = 1
-        if "ItemProcessor" in state:
-            _quicken(state["ItemProcessor"]["States"])
+    return quick
+
+
+def one_at_a_time(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with one iteration of a Map at a time, so that mocked answers reach the iterations in their order."""
+    single = copy.deepcopy(dict(definition))
+    for state in all_states(single).values():
+        if state["Type"] == "Map":
+            state["MaxConcurrency"] = 1
+    return single
+
+
+def shortened(definition: Mapping[str, Any], bounds: Mapping[int, int]) -> dict[str, Any]:
+    """The same with other bounds of loops: numbers that a rule of a Choice compares a count with (`>=`).
+
+    Raises RenderingError when no rule has one of the bounds.
+    """
+    short = copy.deepcopy(dict(definition))
+    unused = set(bounds)
+    for state in all_states(short).values():
+        for rule in state.get("Choices", []):
+            bound = rule.get("NumericGreaterThanEquals")
+            if bound in bounds:
+                rule["NumericGreaterThanEquals"] = bounds[bound]
+                unused.discard(bound)
+    if unused:
+        raise RenderingError(f"no loop ends by {', '.join(map(str, sorted(unused)))}")
+    return short

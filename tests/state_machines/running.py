@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.local.instance import Instance
-from tests.state_machines.cases import Case
+from tests.state_machines.cases.case import Case
 from tests.state_machines.histories import Visit, visits
 
-ROLE = "arn:aws:iam::123456789012:role/kendra-ingestion"
+ROLE = "arn:aws:iam::123456789012:role/a-machine"
 PAGE = 1_000  # GetExecutionHistory's largest page
 DEADLINE_SECONDS = 90.0
 
@@ -39,6 +39,11 @@ class Run:
 
     def last_visit(self, state: str) -> Visit:
         return [visit for visit in self.visits if visit.state == state][-1]
+
+
+Runs = Mapping[str, Mapping[str, Run]]
+"""The runs of every machine's cases."""
+Definitions = Mapping[str, Mapping[str, Any]]
 
 
 def configure(instance: Instance, settings: Mapping[str, Any]) -> None:

@@ -11,17 +11,16 @@ from typing import Any
 import pytest
 
 from tests.state_machines.edges import ANY_ERROR, WILDCARDS, Definition, State, all_edges, all_states
-from tests.state_machines.rendering import KENDRA_INGESTION, QUEUE_OPTION, REPOSITORY, kendra_ingestion, placeholders
+from tests.state_machines.flows import missing
+from tests.state_machines.machines import FOLDER, MACHINES
+from tests.state_machines.rendering import placeholders
 
-FILES = sorted((REPOSITORY / "state_machines").glob("*.json"))
-DEFINITIONS = {
-    KENDRA_INGESTION.name: kendra_ingestion("sfn"),
-    QUEUE_OPTION.name: kendra_ingestion("sqs"),
-}
+FILES = sorted(FOLDER.glob("*.json"))
+DEFINITIONS = {name: machine.rendered() for name, machine in MACHINES.items()}
 MAX_DEFINITION_BYTES = 1_048_576  # CreateStateMachine
 MAX_NAME_CHARACTERS = 80  # of a state
 LAMBDA_TIMEOUT_SECONDS = 900
-STATE_OF_OUR_OWN = re.compile(r"\$\$?\.|States\.")
+STATE_OF_OUR_OWN = re.compile(r"\$\$?\.|\$\[|States\.")
 WAITS = ".waitForTaskToken"
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -33,7 +32,7 @@ def tasks(definition: Definition) -> dict[str, State]:
 
 
 def test_every_file_is_under_these_rules() -> None:
-    assert {path.name for path in FILES} == set(DEFINITIONS)
+    assert set(FILES) == {path for machine in MACHINES.values() for path in machine.files}
 
 
 @each_file
@@ -175,6 +174,22 @@ def test_only_the_context_object_and_the_state_itself_are_read(definition: Defin
             if key.endswith(".$"):
                 assert STATE_OF_OUR_OWN.match(value) or value == "$", f"{key}: {value}"
                 assert "$$.Execution.Input" not in value
+
+
+@each_definition
+def test_no_state_reads_what_a_way_to_it_has_not_put_there(definition: Definition) -> None:
+    assert missing(definition) == set()
+
+
+@each_definition
+def test_a_dynamodb_expression_has_the_names_and_values_that_it_uses_and_no_other(definition: Definition) -> None:
+    """DynamoDB refuses a request with a name or value that no expression uses."""
+    for name, task in tasks(definition).items():
+        parameters = task.get("Parameters", {})
+        text = " ".join(value for key, value in parameters.items() if key.endswith("Expression"))
+        assert set(re.findall(r"#\w+", text)) == set(parameters.get("ExpressionAttributeNames", {})), name
+        assert set(re.findall(r":\w+", text)) == set(parameters.get("ExpressionAttributeValues", {})), name
+        assert not re.search(r"(?<![#:\w])[a-z]\w*\b(?! *\()", text), f"{name}: a bare name may be a reserved word"
 
 
 def calls_a_function(task: State) -> bool:

@@ -1,13 +1,13 @@
-"""The error names that kendra_ingestion matches are those that somebody throws: a name with a slip matches nothing."""
+"""The error names that the machines match are those that somebody throws: a name with a slip matches nothing."""
 
 from __future__ import annotations
 
 import pytest
 
 from kendra_ingestion import errors
-from tests.state_machines.cases import MACHINES
+from millrace.local.states.integrations import integration
 from tests.state_machines.edges import State, all_states
-from tests.state_machines.rendering import kendra_ingestion
+from tests.state_machines.machines import KB_SYNC, KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES
 
 # What Lambda answers in place of a function, in the AWS SDK's names.
 # https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html (transient Lambda service exceptions)
@@ -27,7 +27,9 @@ QUEUEING_ENDS = {"ConfigurationInvalid", "MessageRefused", "WorkMissing"}
 # The states of both options. ProcessBatches, the only one that they have in common and that differs, is no Task in
 # the first of them.
 STATES: dict[str, State] = {
-    name: state for option in MACHINES for name, state in all_states(kendra_ingestion(option)).items()
+    name: state
+    for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS)
+    for name, state in all_states(machine.rendered()).items()
 }
 PRODUCER = "ProcessBatches"
 FUNCTIONS = sorted(name for name, state in STATES.items() if ":function:" in state.get("Resource", ""))
@@ -66,6 +68,53 @@ def test_the_functions_that_talk_to_the_sink_are_retried_when_it_fails(function:
 def test_a_name_without_a_service_is_an_error_of_the_functions(function: str) -> None:
     own = {name for name in listed(function, "Retry") | listed(function, "Catch") if "." not in name}
     assert own <= {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+
+
+def listed_by(state: State) -> set[str]:
+    handlers = [*state.get("Retry", []), *state.get("Catch", [])]
+    return {error for handler in handlers for error in handler["ErrorEquals"]}
+
+
+SERVICE_TASKS = [
+    pytest.param(state, id=f"{machine} {name}")
+    for machine, of_machine in MACHINES.items()
+    for name, state in all_states(of_machine.rendered()).items()
+    if ":states:::" in state.get("Resource", "") and ":lambda:" not in state["Resource"]
+]
+
+
+@pytest.mark.parametrize("state", SERVICE_TASKS)
+def test_an_error_of_a_service_has_the_name_that_its_integration_gives_it(state: State) -> None:
+    called = integration(state["Resource"])
+    known = {called.error_name(shape.name, 400) for shape in called.operation.error_shapes}
+    unmodelled = {called.error_name("Unmodelled", 400), f"{called.error_prefix}.SdkClientException"}
+    assert {name for name in listed_by(state) if not name.startswith("States.")} <= known | unmodelled
+
+
+def test_whatever_single_flight_is_refused_is_an_answer_and_is_not_retried() -> None:
+    conditional = {
+        name: state
+        for name, state in all_states(KB_SYNC.rendered()).items()
+        if "ConditionExpression" in state.get("Parameters", {})
+    }
+    assert len(conditional) == 9
+    for name, state in conditional.items():
+        first, rest = state["Retry"]
+        assert (first["ErrorEquals"], first["MaxAttempts"]) == (["DynamoDB.ConditionalCheckFailedException"], 0), name
+        assert rest["ErrorEquals"] == ["States.ALL"], name
+
+
+def test_what_only_a_person_can_mend_is_not_retried_and_what_passes_is_not_given_up() -> None:
+    start = all_states(KB_SYNC.rendered())["StartJob"]
+    hopeless = {
+        f"BedrockAgent.{name}" for name in ("ValidationException", "AccessDeniedException", "ResourceNotFoundException")
+    }
+    assert hopeless <= set(start["Retry"][0]["ErrorEquals"])
+    caught = {error: catcher["Next"] for catcher in start["Catch"] for error in catcher["ErrorEquals"]}
+    assert not hopeless & caught.keys()
+    modelled = {f"BedrockAgent.{shape.name}" for shape in integration(start["Resource"]).operation.error_shapes}
+    assert {caught[error] for error in modelled - hopeless} == {"JobConflicted", "DelayStart"}
+    assert caught["States.ALL"] == "GiveUp"
 
 
 @pytest.mark.parametrize(

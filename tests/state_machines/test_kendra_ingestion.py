@@ -1,52 +1,30 @@
-"""kendra_ingestion on the embedded engine: every case goes its way, and together those of an option take every edge."""
+"""What every execution of kendra_ingestion keeps, whichever case it is."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import re
-from typing import Any
 
 import pytest
 
-from tests.state_machines.answers import EXPIRES_AT, RUN
-from tests.state_machines.cases import CASES, MACHINES, RETRY_CASES, Case, named, work
+from tests.state_machines.answers.kendra_ingestion import EXPIRES_AT, RUN
+from tests.state_machines.cases.kendra_ingestion import work
 from tests.state_machines.edges import all_states, edges_of
-from tests.state_machines.promises import check, check_retries, edges_not_taken, unforeseen_calls
-from tests.state_machines.running import Run
+from tests.state_machines.machines import KENDRA_INGESTION, KENDRA_INGESTION_SQS
+from tests.state_machines.running import Definitions, Run, Runs
 
 pytestmark = pytest.mark.network
 
-Runs = dict[str, dict[str, Run]]
-Definitions = dict[str, dict[str, Any]]
+MACHINES = (KENDRA_INGESTION.name, KENDRA_INGESTION_SQS.name)
 
 
 def all_runs(runs: Runs) -> list[tuple[str, Run]]:
-    return [(f"{option} {name}", run) for option, of_option in runs.items() for name, run in of_option.items()]
-
-
-@pytest.mark.parametrize(("option", "case"), CASES, ids=named)
-def test_the_execution_goes_the_way_of_its_case(option: str, case: Case, runs: Runs) -> None:
-    check(case, runs[option][case.name])
-
-
-@pytest.mark.parametrize(("option", "case"), RETRY_CASES, ids=named)
-def test_a_task_is_retried_as_its_retrier_says(option: str, case: Case, runs: Runs, definitions: Definitions) -> None:
-    check_retries(case, runs[option][case.name], definitions[option])
-
-
-@pytest.mark.parametrize("option", MACHINES)
-def test_the_cases_together_take_every_edge(option: str, runs: Runs, definitions: Definitions) -> None:
-    assert edges_not_taken(runs[option].values(), definitions[option]) == []
-
-
-@pytest.mark.parametrize("option", MACHINES)
-def test_no_case_calls_what_it_does_not_foresee(option: str, runs: Runs) -> None:
-    assert unforeseen_calls(runs[option]) == []
+    return [(f"{machine} {name}", run) for machine in MACHINES for name, run in runs[machine].items()]
 
 
 def test_the_producer_learns_its_work_and_the_token_that_it_is_to_answer(runs: Runs) -> None:
-    (request,) = runs["sqs"]["AllWell"].last_visit("ProcessBatches").requests
+    (request,) = runs[KENDRA_INGESTION_SQS.name]["AllWell"].last_visit("ProcessBatches").requests
     assert request["FunctionName"].endswith(":millrace-producer")
     token = request["Payload"]["token"]
     assert request["Payload"] == {**work("AllWell"), "bucket": "ingestion", "token": token}
@@ -54,7 +32,7 @@ def test_the_producer_learns_its_work_and_the_token_that_it_is_to_answer(runs: R
 
 
 def test_each_try_of_the_producer_gets_a_token_of_its_own(runs: Runs) -> None:
-    requests = runs["sqs"]["ProcessBatchesRetried0"].last_visit("ProcessBatches").requests
+    requests = runs[KENDRA_INGESTION_SQS.name]["ProcessBatchesRetried0"].last_visit("ProcessBatches").requests
     assert len({request["Payload"]["token"] for request in requests}) == len(requests) > 1
 
 
@@ -114,8 +92,8 @@ def test_nobody_writes_the_report_of_a_job_without_having_confirmed_its_lock(run
 
 
 def test_a_job_that_was_stopped_leaves_its_manifest_and_its_upload_for_another_execution(runs: Runs) -> None:
-    for option in MACHINES:
-        run = runs[option]["Stopped"]
+    for machine in MACHINES:
+        run = runs[machine]["Stopped"]
         (release,) = run.last_visit("ReleaseStopped").requests
         assert run.status == "SUCCEEDED"
         assert "ArchiveManifest" not in run.path
@@ -124,11 +102,11 @@ def test_a_job_that_was_stopped_leaves_its_manifest_and_its_upload_for_another_e
         assert release["ExpressionAttributeValues"][":stopped"] == {"S": "STOPPED"}
 
 
-@pytest.mark.parametrize("option", MACHINES)
+@pytest.mark.parametrize("machine", MACHINES)
 def test_a_failure_before_the_job_is_known_comes_by_no_state_that_reads_the_manifest(
-    option: str, definitions: Definitions
+    machine: str, definitions: Definitions
 ) -> None:
-    states = all_states(definitions[option])
+    states = all_states(definitions[machine])
     ahead = {catcher["Next"] for catcher in states["LoadManifest"]["Catch"]}
     come_by: set[str] = set()
     while ahead - come_by:

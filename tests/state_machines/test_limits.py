@@ -1,24 +1,65 @@
-"""Histories and states of the largest jobs, run on the embedded engine: both stay far inside Step Functions' limits."""
+"""Histories and states of the largest jobs and the longest loops, run on the embedded engine: both stay inside Step
+Functions' limits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from millrace.local.instance import Instance, Options
-from tests.state_machines.answers import BY_MAP, BY_QUEUE, DONE, VERIFIED, manifest, pending, plan, report, sent
-from tests.state_machines.cases import MACHINES, Case
-from tests.state_machines.edges import task_names
-from tests.state_machines.mocks import Answers, mock_file, together
-from tests.state_machines.running import Run, configure, history, run_cases
+from tests.state_machines.answers.kendra_ingestion import (
+    BY_MAP,
+    BY_QUEUE,
+    DONE,
+    INPUT,
+    VERIFIED,
+    manifest,
+    pending,
+    plan,
+    report,
+    sent,
+)
+from tests.state_machines.answers.single_flight import (
+    BEGIN,
+    COMPLETE,
+    DELAY,
+    FOLLOW,
+    ME,
+    MINE,
+    PREDECESSOR,
+    RECORD,
+    REFUSED,
+    REQUEST,
+    SEE,
+    STARTED,
+    SUCCESSOR,
+    WAITING,
+    WELL,
+    job,
+    owner_is,
+    read,
+    written,
+)
+from tests.state_machines.cases.case import Case
+from tests.state_machines.cases.sweeper import page
+from tests.state_machines.edges import all_states, task_names
+from tests.state_machines.histories import Visit
+from tests.state_machines.machines import KB_SYNC, KB_SYNC_SWEEPER, KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES
+from tests.state_machines.mocks import Answers, Return, Throw, mock_file, together
+from tests.state_machines.rendering import quickened
+from tests.state_machines.running import Definitions, Run, Runs, configure, history, run_cases
 
 pytestmark = pytest.mark.network
 
-MAX_STATE_BYTES = 65_536
-"""A quarter of what Step Functions allows (262,144), because passing that ends the execution where no Catch sees it."""
+PAYLOAD_BYTES = 262_144
+"""A state's input or output (Step Functions quotas); passing that ends the execution where no Catch sees it."""
+MAX_STATE_BYTES = PAYLOAD_BYTES // 4
+"""What a state should have at most."""
 MAX_HISTORY = 25_000
 """Events of a standard execution (Step Functions quotas)."""
 MAX_EVENTS = 10_000
@@ -29,9 +70,14 @@ MOST_CHUNKS = 1_000
 USUAL_TURNS = 110
 """Turns of verification that any deadline takes (docs/decisions/verification.md)."""
 MOST_TURNS = 200
-CONCURRENCY = 4
 CHUNK_EVENTS, TURN_EVENTS, OTHER_EVENTS = 11, 9, 100
-"""What docs/state_machine.md says of a chunk in one turn, of a turn of any loop, and of all else without retries."""
+LOOK_EVENTS, POLL_EVENTS, CONFLICT_EVENTS, JOB_EVENTS, KEY_EVENTS, PAGE_EVENTS = 22, 11, 20, 42, 7, 13
+"""What docs/state_machine.md says of a chunk in one turn, of a turn of any loop, and of all else without retries; of a
+look at an owner, a look at a job, a conflict and a whole job of single flight; of a key and a page of the sweeper.
+"""
+RETRY_EVENTS = 3
+FLIGHT_TURNS, FLIGHT_JOBS = 800, 100
+SWEEP_PAGES, PAGE_KEYS, SWEEP_TRIES = 10, 100, 5
 
 LONGEST = manifest(
     jobId="j" * 100,
@@ -52,8 +98,8 @@ def chunks(number: int) -> Answers:
     return {"ListBatches": [plan(range(number))]}
 
 
-LARGE: Mapping[str, Mapping[str, Answers]] = {
-    "sfn": {
+KENDRA = {
+    KENDRA_INGESTION.name: {
         "Million": {
             **BY_MAP.all_well,
             **chunks(MILLION_CHUNKS),
@@ -68,7 +114,7 @@ LARGE: Mapping[str, Mapping[str, Answers]] = {
             "ProcessBatch": [sent(0)] * MOST_CHUNKS,
         },
     },
-    "sqs": {
+    KENDRA_INGESTION_SQS.name: {
         "Million": {**BY_QUEUE.all_well, **chunks(MILLION_CHUNKS), **turns(USUAL_TURNS)},
         "Largest": {
             **BY_QUEUE.all_well,
@@ -81,6 +127,92 @@ LARGE: Mapping[str, Mapping[str, Answers]] = {
     },
 }
 
+REASONS = [letter * 2_048 for letter in "abc"]
+"""Reasons of a failed job, as long as the API lets one be."""
+FAILED = Return({"IngestionJob": {**job("FAILED").value["IngestionJob"], "FailureReasons": REASONS}})
+RECORDED = WELL["RecordJob"][0]
+LOOKS = FLIGHT_TURNS - 2  # the first refusal counts as one, and the last look must still leave a turn
+
+
+def wordy() -> Return:
+    """The item of a key whose last jobs gave as many reasons, complete or not."""
+    item = written(owner=ME).value["Attributes"]
+    text = json.dumps(FAILED.value["IngestionJob"])
+    item["last"]["M"]["result"]["S"] = text
+    item["lastFailure"] = {"M": {"job": {"S": "JOB0"}, "result": {"S": text}}}
+    item["reason"] = {"S": json.dumps({"Error": "JobFailed", "Cause": f"3 jobs failed: {text}"})}
+    return Return({"Attributes": item})
+
+
+FLIGHTS = {
+    # A successor that waits as long as it may, with a retry in each turn, and then has as many jobs as it may.
+    "Longest": Case(
+        "Longest",
+        "",
+        {
+            **WELL,
+            "Acquire": [REFUSED, MINE],
+            "ReadItem": [*[read(owner=PREDECESSOR)] * LOOKS, read()],
+            "DescribeOwner": [Throw("Sfn.SdkClientException"), owner_is("RUNNING")] * LOOKS,
+            "Snapshot": [MINE] * (FLIGHT_JOBS + 1),
+            "StartJob": [STARTED] * FLIGHT_JOBS,
+            "RecordJob": [RECORDED] * FLIGHT_JOBS,
+            "GetJob": [COMPLETE] * FLIGHT_JOBS,
+            "Mark": [DONE] * FLIGHT_JOBS,
+            "Release": [REFUSED] * FLIGHT_JOBS,
+            "HandOver": [DONE],
+            "LetGo": [DONE],
+        },
+        (),
+        SUCCESSOR,
+    ),
+    "WordyFailures": Case(
+        "WordyFailures",
+        "",
+        {
+            **WELL,
+            "Snapshot": [wordy()] * 3,
+            "StartJob": [STARTED] * 3,
+            "RecordJob": [RECORDED] * 3,
+            "GetJob": [FAILED] * 3,
+            "ForgetJob": [DONE] * 3,
+            "GiveUp": [DONE],
+            "NotifyFailure": [DONE],
+        },
+        (),
+        WAITING,
+        error="JobFailed",
+    ),
+    # The most that a pipe sends at once.
+    "ThousandRequests": Case("ThousandRequests", "", WELL, (), [REQUEST] * 1_000),
+}
+
+LONG_KEYS = [f"{number:04}".ljust(2_048, "k") for number in range(PAGE_KEYS)]
+"""A page of keys as long as DynamoDB lets a partition key be."""
+SWEEPS = {
+    # None of the executions can be started.
+    "LongKeysMissed": Case(
+        "LongKeysMissed",
+        "",
+        {
+            "FindPending": [page(*LONG_KEYS)],
+            "Sweep": [Throw("StepFunctions.AWSStepFunctionsException", "denied")] * SWEEP_TRIES * PAGE_KEYS,
+        },
+        (),
+        {},
+        error="KeysMissed",
+    ),
+}
+
+LARGE: Mapping[str, Mapping[str, Case]] = {
+    **{
+        machine: {name: Case(name, "", answers, (), INPUT) for name, answers in cases.items()}
+        for machine, cases in KENDRA.items()
+    },
+    KB_SYNC.name: FLIGHTS,
+    KB_SYNC_SWEEPER.name: SWEEPS,
+}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -89,14 +221,17 @@ class Measured:
     """The largest of each kind of data, in bytes, named by the event and the state that has it."""
 
 
+Measures = Mapping[str, Mapping[str, Measured]]
+
+
 @pytest.fixture(scope="module")
-def measured(
-    definitions: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, dict[str, Measured]]]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measures]:
+    definitions = {name: quickened(MACHINES[name].rendered()) for name in LARGE}
     instance = Instance.start(tmp_path_factory.mktemp("limits"), Options(enforce_iam=False))
     try:
         files = [
-            mock_file(machine, LARGE[option], task_names(definitions[option])) for option, machine in MACHINES.items()
+            mock_file(name, {case.name: case.answers for case in cases.values()}, task_names(definitions[name]))
+            for name, cases in LARGE.items()
         ]
         configure(
             instance,
@@ -104,26 +239,16 @@ def measured(
         )
         client = instance.client("stepfunctions")
         found: dict[str, dict[str, Measured]] = {}
-        for option, machine in MACHINES.items():
-            cases = [Case(name, "", answers, ()) for name, answers in LARGE[option].items()]
-            runs = run_cases(client, machine, widened(definitions[option]), cases)
-            found[option] = {name: measure(client, run) for name, run in runs.items()}
+        for name, cases in LARGE.items():
+            runs = run_cases(client, name, definitions[name], cases.values())
+            found[name] = {case: measure(client, run, cases[case].error) for case, run in runs.items()}
         yield found
     finally:
         instance.stop()
 
 
-def widened(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The definition with the most iterations at a time that the variable allows."""
-    sending = definition["States"]["ProcessBatches"]
-    if sending["Type"] != "Map":
-        return dict(definition)
-    states = {**definition["States"], "ProcessBatches": {**sending, "MaxConcurrency": CONCURRENCY}}
-    return {**definition, "States": states}
-
-
-def measure(client: Any, run: Run) -> Measured:
-    assert run.status == "SUCCEEDED", f"{run.error}: {run.cause}"
+def measure(client: Any, run: Run, error: str | None) -> Measured:
+    assert run.error == error, f"{run.status} with {run.error}: {run.cause}"
     sizes: dict[str, int] = {}
     state = ""
     for event in history(client, run.arn):
@@ -137,35 +262,33 @@ def measure(client: Any, run: Run) -> Measured:
 
 
 @pytest.mark.parametrize(
-    ("option", "case", "expected"),
+    ("machine", "case", "expected"),
     [
-        ("sfn", "Million", MILLION_CHUNKS * CHUNK_EVENTS + USUAL_TURNS * TURN_EVENTS),
-        ("sqs", "Million", USUAL_TURNS * TURN_EVENTS),
-        ("sqs", "Largest", MOST_TURNS * TURN_EVENTS),
+        (KENDRA_INGESTION.name, "Million", MILLION_CHUNKS * CHUNK_EVENTS + USUAL_TURNS * TURN_EVENTS),
+        (KENDRA_INGESTION_SQS.name, "Million", USUAL_TURNS * TURN_EVENTS),
+        (KENDRA_INGESTION_SQS.name, "Largest", MOST_TURNS * TURN_EVENTS),
     ],
 )
 def test_a_job_stays_under_ten_thousand_events_and_takes_as_many_as_the_page_says(
-    option: str, case: str, expected: int, measured: dict[str, dict[str, Measured]]
+    machine: str, case: str, expected: int, measured: Measures
 ) -> None:
-    events = measured[option][case].events
+    events = measured[machine][case].events
     assert expected < events < expected + OTHER_EVENTS
     assert events < MAX_EVENTS
 
 
-def test_the_most_chunks_and_the_most_turns_leave_ten_thousand_events_for_retries(
-    measured: dict[str, dict[str, Measured]],
-) -> None:
+def test_the_most_chunks_and_the_most_turns_leave_ten_thousand_events_for_retries(measured: Measures) -> None:
     expected = MOST_CHUNKS * CHUNK_EVENTS + MOST_TURNS * TURN_EVENTS
-    events = measured["sfn"]["Largest"].events
+    events = measured[KENDRA_INGESTION.name]["Largest"].events
     assert expected < events < expected + OTHER_EVENTS
     assert events + 10_000 < MAX_HISTORY
 
 
-@pytest.mark.parametrize("option", MACHINES)
+@pytest.mark.parametrize("machine", KENDRA)
 def test_every_states_data_is_small_however_many_chunks_and_however_long_its_names(
-    option: str, measured: dict[str, dict[str, Measured]]
+    machine: str, measured: Measures
 ) -> None:
-    sizes = measured[option]["Largest"].sizes
+    sizes = measured[machine]["Largest"].sizes
     assert len(sizes) > 40, "the history no longer tells what flows through the states"
     assert {name: size for name, size in sizes.items() if size >= MAX_STATE_BYTES} == {}
 
@@ -181,8 +304,79 @@ def test_every_states_data_is_small_however_many_chunks_and_however_long_its_nam
     ],
 )
 def test_the_history_grows_as_the_page_on_the_state_machine_says(
-    what: str, longer: str, shorter: str | None, events: int, runs: dict[str, dict[str, Run]]
+    what: str, longer: str, shorter: str | None, events: int, runs: Runs
 ) -> None:
-    of_option = runs["sfn"]
-    grown = of_option[longer].events - (of_option[shorter].events if shorter else 0)
+    of_machine = runs[KENDRA_INGESTION.name]
+    grown = of_machine[longer].events - (of_machine[shorter].events if shorter else 0)
     assert grown <= events, f"{what} costs {grown} events"
+
+
+def test_the_longest_flight_ends_before_its_history_is_full(measured: Measures) -> None:
+    expected = LOOKS * (LOOK_EVENTS + RETRY_EVENTS) + FLIGHT_JOBS * JOB_EVENTS
+    events = measured[KB_SYNC.name]["Longest"].events
+    assert expected < events < expected + OTHER_EVENTS
+    assert events < MAX_HISTORY
+
+
+@pytest.mark.parametrize("case", FLIGHTS)
+def test_the_states_of_a_flight_are_small_however_many_jobs_and_words_it_has(case: str, measured: Measures) -> None:
+    sizes = measured[KB_SYNC.name][case].sizes
+    assert max(sizes.values()) < PAYLOAD_BYTES / 2
+    large = {name.split()[1] for name, size in sizes.items() if size >= MAX_STATE_BYTES}
+    assert large <= {"", "Initialize", "ReadInput", "CountRequests"}, "a pipe's requests are not carried further"
+
+
+def test_a_page_of_the_longest_keys_is_within_the_payload_limit(measured: Measures) -> None:
+    assert max(measured[KB_SYNC_SWEEPER.name]["LongKeysMissed"].sizes.values()) < PAYLOAD_BYTES
+
+
+def test_a_sweep_ends_before_its_history_is_full_even_if_no_execution_can_be_started(measured: Measures) -> None:
+    missed = measured[KB_SYNC_SWEEPER.name]["LongKeysMissed"].events
+    assert missed < PAGE_EVENTS + PAGE_KEYS * (KEY_EVENTS + 2 + SWEEP_TRIES * RETRY_EVENTS)
+    assert SWEEP_PAGES * missed < MAX_HISTORY
+
+
+@pytest.mark.parametrize("machine", [KB_SYNC.name, KB_SYNC_SWEEPER.name])
+def test_a_history_has_the_events_that_its_states_are_known_to_take(
+    machine: str, runs: Runs, definitions: Definitions
+) -> None:
+    """So what a loop takes at its full length follows from the states on its way."""
+    states = all_states(definitions[machine])
+    told = {name: 2 + events_of(run.visits, states) for name, run in runs[machine].items()}
+    assert told == {name: runs[machine][name].events for name in told}
+
+
+def events_of(visits: Sequence[Visit], states: Mapping[str, Any]) -> int:
+    """What the states of these visits write: entered, exited, and three events an attempt of a Task."""
+    kinds = [states[visit.state]["Type"] for visit in visits]
+    attempts = sum(len(visit.requests) for visit in visits)
+    iterations = sum(visit.state == "Sweep" for visit in visits)
+    return 2 * len(kinds) - kinds.count("Fail") + 3 * attempts + 2 * kinds.count("Map") + 2 * iterations
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "events"),
+    [
+        ("a look at an owner", (*SEE, "WaitForOwner"), LOOK_EVENTS),
+        ("a look at a job", (*FOLLOW, "CountPoll", "WaitForAnswer"), POLL_EVENTS),
+        ("a conflict", (*BEGIN, "JobConflicted", *DELAY), CONFLICT_EVENTS),
+        ("a job", (*BEGIN, *RECORD, "Mark", "NoteSpan", "Release"), JOB_EVENTS),
+    ],
+)
+def test_a_turn_of_single_flight_takes_the_events_that_the_page_says(
+    what: str, path: tuple[str, ...], events: int
+) -> None:
+    states = all_states(KB_SYNC.rendered())
+    visits = [Visit(state, None, [None] * (states[state]["Type"] == "Task")) for state in path]
+    assert events_of(visits, states) == events, what
+
+
+def test_no_loop_of_single_flight_fills_a_history_even_with_a_retry_in_each_turn() -> None:
+    turns = (LOOK_EVENTS, POLL_EVENTS, CONFLICT_EVENTS)
+    assert FLIGHT_TURNS * (max(turns) + RETRY_EVENTS) + FLIGHT_JOBS * JOB_EVENTS + OTHER_EVENTS < MAX_HISTORY
+
+
+def test_an_owner_that_stays_unknown_takes_no_more_events_than_one_that_runs() -> None:
+    """A look at it skips CheckOwner, and its Task fails as often as it is tried."""
+    tries = all_states(KB_SYNC.rendered())["DescribeOwner"]["Retry"][-1]["MaxAttempts"]
+    assert tries * RETRY_EVENTS - 2 <= RETRY_EVENTS

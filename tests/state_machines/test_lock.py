@@ -6,8 +6,6 @@ Functions, S3 and SNS answer by mocks; DynamoDB and Step Functions are asked for
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +13,8 @@ from typing import Any
 import pytest
 
 from millrace.local.instance import Instance, Options
-from tests.state_machines.answers import (
+from tests.state_machines.acting import Executions, bystanders, create
+from tests.state_machines.answers.kendra_ingestion import (
     BY_MAP,
     DONE,
     EXPIRES_AT,
@@ -28,10 +27,11 @@ from tests.state_machines.answers import (
     pending,
     report,
 )
-from tests.state_machines.cases import without
+from tests.state_machines.cases.case import without
 from tests.state_machines.edges import task_names
+from tests.state_machines.machines import KENDRA_INGESTION
 from tests.state_machines.mocks import Answers, Throw, mock_file, together
-from tests.state_machines.running import ROLE, configure
+from tests.state_machines.running import Definitions, configure
 
 pytestmark = pytest.mark.network
 
@@ -51,7 +51,6 @@ LOCK_TASKS = (
 )
 NEVER_STARTED = "arn:aws:states:us-east-1:123456789012:execution:locking:never-started"
 HOUR = 3600
-ENDS_SECONDS = 30.0
 
 WELL: Answers = {**without(BY_MAP.all_well, *LOCK_TASKS), "NotifyFailure": FAILURE_TOLD["NotifyFailure"]}
 FAILING: Answers = {**WELL, "AggregateFailures": [Throw("LawBroken")]}
@@ -82,65 +81,25 @@ CASES: dict[str, Answers] = {
 
 
 @dataclass
-class Jobs:
-    """The table with the one job of these tests, and the machine that locks it."""
+class Jobs(Executions):
+    """The table with the one job of these tests, and the executions of the machine that locks it."""
 
-    instance: Instance
     machine: str
     brief_machine: str
-    states: Any
     table: Any
 
-    def run(self, case: str) -> str:
+    def run_case(self, case: str) -> str:
         """The execution's ARN, once it has ended."""
-        return self.ended(self.start(case))
-
-    def start(self, case: str) -> str:
-        return self.states.start_execution(stateMachineArn=f"{self.machine}#{case}")["executionArn"]
+        return self.run(f"{self.machine}#{case}")
 
     def interrupt(self, how: str) -> str:
         """An execution that waited in the middle of its job when it was ABORTED, or when it TIMED_OUT."""
         machine = self.machine if how == "ABORTED" else self.brief_machine
-        arn = self.states.start_execution(stateMachineArn=f"{machine}#Waiting")["executionArn"]
-        deadline = time.monotonic() + ENDS_SECONDS
-        while self.last_state(arn) != "WaitForIndex":
-            assert time.monotonic() < deadline, f"{arn} does not come to wait"
-            time.sleep(0.02)
+        arn = self.came_to("WaitForIndex", self.start(f"{machine}#Waiting"))
         if how == "ABORTED":
-            self.states.stop_execution(executionArn=arn)
+            self.abort(arn)
         assert self.status(self.ended(arn)) == how
         return arn
-
-    def redrive(self, arn: str) -> list[str]:
-        """The states that a redriven execution enters after the one that it goes on in; no wait takes time."""
-        before = len(self.entered(arn))
-        configure(self.instance, {"stepfunctions._SFN_WAIT_SCALE": 0})
-        try:
-            self.states.redrive_execution(executionArn=arn)
-            self.ended(arn)
-        finally:
-            configure(self.instance, {"stepfunctions._SFN_WAIT_SCALE": 1})
-        return self.entered(arn)[before:]
-
-    def ended(self, arn: str) -> str:
-        deadline = time.monotonic() + ENDS_SECONDS
-        while self.status(arn) == "RUNNING":
-            assert time.monotonic() < deadline, f"{arn} does not end"
-            time.sleep(0.02)
-        return arn
-
-    def status(self, arn: str) -> str:
-        return self.states.describe_execution(executionArn=arn)["status"]
-
-    def entered(self, arn: str) -> list[str]:
-        events = self.states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
-        return [event["stateEnteredEventDetails"]["name"] for event in events if event["type"].endswith("StateEntered")]
-
-    def last_state(self, arn: str) -> str | None:
-        return next(reversed(self.entered(arn)), None)
-
-    def error(self, arn: str) -> str | None:
-        return self.states.describe_execution(executionArn=arn).get("error")
 
     def item(self) -> dict[str, str]:
         item = self.table.get_item(TableName=TABLE, Key=self.key(), ConsistentRead=True).get("Item", {})
@@ -159,8 +118,8 @@ class Jobs:
 
 
 @pytest.fixture(scope="module")
-def locking(definitions: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
-    definition = definitions["sfn"]
+def locking(definitions: Definitions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    definition = definitions[KENDRA_INGESTION.name]
     tasks = task_names(definition)
     instance = Instance.start(tmp_path_factory.mktemp("locking"), Options(enforce_iam=False))
     try:
@@ -174,7 +133,7 @@ def locking(definitions: dict[str, dict[str, Any]], tmp_path_factory: pytest.Tem
             BillingMode="PAY_PER_REQUEST",
         )
         brief = create(states, BRIEF_MACHINE, {**definition, "TimeoutSeconds": BRIEF_SECONDS})
-        yield Jobs(instance, create(states, MACHINE, definition), brief, states, table)
+        yield Jobs(instance, states, create(states, MACHINE, definition), brief, table)
     finally:
         instance.stop()
 
@@ -187,26 +146,11 @@ def jobs(locking: Jobs) -> Jobs:
 
 @pytest.fixture
 def execution_that(jobs: Jobs) -> Iterator[Callable[[str], str]]:
-    """Starts an execution that `waits` for an hour, or one that has `ended`."""
-    started: list[str] = []
-
-    def start(does: str) -> str:
-        first = {"Type": "Wait", "Seconds": 3600, "End": True} if does == "waits" else {"Type": "Succeed"}
-        machine = create(jobs.states, f"that-{does}", {"StartAt": "First", "States": {"First": first}})
-        started.append(jobs.states.start_execution(stateMachineArn=machine)["executionArn"])
-        return started[-1] if does == "waits" else jobs.ended(started[-1])
-
-    yield start
-    for arn in started:
-        jobs.states.stop_execution(executionArn=arn)
-
-
-def create(states: Any, name: str, definition: dict[str, Any]) -> str:
-    return states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)["stateMachineArn"]
+    yield from bystanders(jobs)
 
 
 def test_a_finished_job_is_free_and_remembers_its_upload_and_its_execution(jobs: Jobs) -> None:
-    arn = jobs.run("Well")
+    arn = jobs.run_case("Well")
     item = jobs.item()
     assert item.pop("updatedAt")[:2] == "20"
     assert item == {
@@ -221,28 +165,28 @@ def test_a_finished_job_is_free_and_remembers_its_upload_and_its_execution(jobs:
 
 
 def test_a_finished_upload_is_not_done_again(jobs: Jobs) -> None:
-    jobs.run("Well")
+    jobs.run_case("Well")
     before = jobs.item()
-    assert jobs.last_state(jobs.run("Well")) == "AlreadyFinished"
+    assert jobs.last_state(jobs.run_case("Well")) == "AlreadyFinished"
     assert jobs.item() == before
 
 
 def test_a_newer_upload_of_a_finished_job_is_a_new_run(jobs: Jobs) -> None:
-    jobs.run("Well")
-    assert jobs.last_state(jobs.run("NewerUpload")) == "Notify"
+    jobs.run_case("Well")
+    assert jobs.last_state(jobs.run_case("NewerUpload")) == "Notify"
     assert jobs.item()["finishedUpload"] == "upload-3"
 
 
 def test_a_job_that_runs_again_does_not_expire(jobs: Jobs) -> None:
-    jobs.run("Well")
-    jobs.run("LosesSight")
+    jobs.run_case("Well")
+    jobs.run_case("LosesSight")
     item = jobs.item()
     assert item["status"] == "RUNNING"
     assert "expiresAt" not in item
 
 
 def test_of_many_executions_of_one_upload_one_acts(jobs: Jobs) -> None:
-    ends = [jobs.last_state(jobs.ended(arn)) for arn in [jobs.start("Well") for _ in range(8)]]
+    ends = [jobs.last_state(jobs.ended(arn)) for arn in [jobs.start(f"{jobs.machine}#Well") for _ in range(8)]]
     assert ends.count("Notify") == 1
     assert set(ends) <= {"Notify", "AlreadyRunning", "AlreadyFinished"}
 
@@ -255,7 +199,7 @@ def test_a_running_owner_keeps_its_lock(
 ) -> None:
     owner = execution_that("waits")
     item = jobs.put(owner=owner, execution=owner, upload=upload, status="RUNNING")
-    arn = jobs.run("Well")
+    arn = jobs.run_case("Well")
     assert (jobs.last_state(arn), jobs.error(arn)) == (last, error)
     assert jobs.item() == item
 
@@ -266,20 +210,20 @@ def test_the_lock_of_an_owner_that_no_longer_runs_is_taken_over(
 ) -> None:
     owner = execution_that("ended") if fate == "ended" else NEVER_STARTED
     jobs.put(owner=owner, execution=owner, upload="upload-1", status="RUNNING")
-    arn = jobs.run("Well")
+    arn = jobs.run_case("Well")
     assert jobs.last_state(arn) == "Notify"
     assert jobs.item()["execution"] == arn
 
 
 def test_a_failed_job_is_free_and_its_upload_can_be_done_again(jobs: Jobs) -> None:
-    failed = jobs.run("Failing")
+    failed = jobs.run_case("Failing")
     assert jobs.error(failed) == "LawBroken"
     item = jobs.item()
     assert item["status"] == "FAILED"
     assert item["execution"] == failed
     assert item["expiresAt"] == EXPIRES_AT
     assert not item.keys() & {"owner", "finishedUpload"}
-    assert jobs.last_state(jobs.run("Well")) == "Notify"
+    assert jobs.last_state(jobs.run_case("Well")) == "Notify"
 
 
 @pytest.mark.parametrize(
@@ -296,24 +240,24 @@ def test_an_execution_that_lost_its_lock_leaves_it_to_the_new_owner(
 ) -> None:
     owner = execution_that("waits")
     item = jobs.put(owner=owner, execution=owner, upload="upload-1", status="RUNNING")
-    assert jobs.last_state(jobs.run(case)) == last
+    assert jobs.last_state(jobs.run_case(case)) == last
     assert jobs.item() == item
 
 
 def test_a_stopped_job_is_free_and_its_upload_can_be_taken_up_again(jobs: Jobs) -> None:
-    stopped = jobs.run("Stopped")
+    stopped = jobs.run_case("Stopped")
     assert jobs.status(stopped) == "SUCCEEDED"
     item = jobs.item()
     assert (item["status"], item["execution"], item["expiresAt"]) == ("STOPPED", stopped, EXPIRES_AT)
     assert not item.keys() & {"owner", "finishedUpload"}
-    again = jobs.run("Well")
+    again = jobs.run_case("Well")
     assert jobs.last_state(again) == "Notify"
     assert (jobs.item()["status"], jobs.item()["execution"], jobs.item()["run"]) == ("FINISHED", again, RUN)
 
 
 def test_a_stopped_upload_does_not_make_the_one_that_was_finished_before_it_new_again(jobs: Jobs) -> None:
     jobs.put(finishedUpload="upload-3", status="FINISHED")
-    jobs.run("Stopped")
+    jobs.run_case("Stopped")
     assert jobs.item()["finishedUpload"] == "upload-3"
 
 
@@ -330,7 +274,7 @@ def test_an_interrupted_job_is_still_its_executions_and_a_redrive_finishes_it(ho
 @pytest.mark.parametrize("how", ["ABORTED", "TIMED_OUT"])
 def test_an_interrupted_job_is_taken_over_by_an_execution_with_the_same_input(how: str, jobs: Jobs) -> None:
     jobs.interrupt(how)
-    again = jobs.run("Well")
+    again = jobs.run_case("Well")
     assert {"TakeOverLock", "Notify"} <= {*jobs.entered(again)}
     assert (jobs.item()["status"], jobs.item()["execution"]) == ("FINISHED", again)
 
@@ -340,7 +284,7 @@ def test_a_redriven_execution_whose_job_another_one_has_ended_leaves_report_and_
     case: str, jobs: Jobs
 ) -> None:
     interrupted = jobs.interrupt("ABORTED")
-    jobs.run(case)
+    jobs.run_case(case)
     item = jobs.item()
     assert jobs.redrive(interrupted) == [
         *("Verify", "CheckVerification", "ConfirmLock"),
@@ -363,17 +307,17 @@ def test_a_redriven_execution_whose_job_is_anothers_now_leaves_it_to_that_one(
 
 
 def test_an_execution_that_failed_can_be_started_again_but_a_redrive_only_repeats_its_failure(jobs: Jobs) -> None:
-    failed = jobs.run("Failing")
+    failed = jobs.run_case("Failing")
     item = jobs.item()
     assert jobs.redrive(failed) == ["Failed"]
     assert (jobs.status(failed), jobs.error(failed)) == ("FAILED", "LawBroken")
     assert jobs.item() == item
-    again = jobs.run("Well")
+    again = jobs.run_case("Well")
     assert (jobs.item()["status"], jobs.item()["execution"], jobs.item()["run"]) == ("FINISHED", again, RUN)
 
 
 def test_a_notification_that_could_not_be_sent_is_redriven_by_itself(jobs: Jobs) -> None:
-    arn = jobs.run("Untold")
+    arn = jobs.run_case("Untold")
     item = jobs.item()
     assert (jobs.status(arn), jobs.error(arn), item["status"]) == ("FAILED", "SNS.InternalErrorException", "FINISHED")
     assert jobs.redrive(arn) == []
@@ -384,6 +328,6 @@ def test_a_notification_that_could_not_be_sent_is_redriven_by_itself(jobs: Jobs)
 def test_a_redriven_execution_keeps_duplicates_of_its_event_away(jobs: Jobs) -> None:
     arn = jobs.interrupt("ABORTED")
     jobs.states.redrive_execution(executionArn=arn)
-    assert jobs.last_state(jobs.run("Well")) == "AlreadyRunning"
+    assert jobs.last_state(jobs.run_case("Well")) == "AlreadyRunning"
     assert jobs.item()["owner"] == arn
-    jobs.states.stop_execution(executionArn=arn)
+    jobs.abort(arn)

@@ -7,40 +7,39 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from millrace import terraform_core
-from tests.state_machines.cases import MACHINES
 from tests.state_machines.edges import all_edges
+from tests.state_machines.machines import KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES, REPOSITORY, Machine
 from tests.state_machines.rendering import (
-    KENDRA_INGESTION,
-    QUEUE_OPTION,
-    REPOSITORY,
     RenderingError,
-    kendra_ingestion,
+    joined,
+    one_at_a_time,
     placeholders,
     quickened,
     render,
-    replaced,
-    substitutions,
+    shortened,
 )
 
 MACHINE_MODULE = REPOSITORY / "terraform" / "modules" / "state_machine"
-REPLACEMENTS = {"sfn": None, "sqs": QUEUE_OPTION}
+
+each_machine = pytest.mark.parametrize("machine", MACHINES.values(), ids=str)
 
 
-@pytest.mark.parametrize("option", MACHINES)
-def test_every_placeholder_is_filled(option: str) -> None:
-    assert placeholders(json.dumps(kendra_ingestion(option))) == set()
+@each_machine
+def test_every_placeholder_is_filled(machine: Machine) -> None:
+    assert placeholders(json.dumps(machine.rendered())) == set()
 
 
 def test_the_concurrency_becomes_a_number() -> None:
-    assert kendra_ingestion("sfn")["States"]["ProcessBatches"]["MaxConcurrency"] == 1
+    assert KENDRA_INGESTION.rendered(max_concurrency="3")["States"]["ProcessBatches"]["MaxConcurrency"] == 3
 
 
 def test_the_queue_option_is_the_same_machine_with_another_way_to_send() -> None:
-    base, queues = kendra_ingestion("sfn"), kendra_ingestion("sqs")
+    base, queues = KENDRA_INGESTION.rendered(), KENDRA_INGESTION_SQS.rendered()
     assert {name for name in base["States"] if base["States"][name] != queues["States"][name]} == {"ProcessBatches"}
     assert {**base, "States": ()} == {**queues, "States": ()}
     assert list(base["States"]) == list(queues["States"])
@@ -64,7 +63,7 @@ def test_what_a_replaced_state_asks_for_is_not_asked_for(tmp_path: Path) -> None
     definition, other = tmp_path / "definition.json", tmp_path / "other.json"
     definition.write_text('{"States": {"Send": {"Resource": "${old}"}, "Tell": {"Resource": "${topic}"}}}', "utf-8")
     other.write_text('{"States": {"Send": {"Resource": "${new}"}}}', "utf-8")
-    assert placeholders(replaced(definition, other)) == {"new", "topic"}
+    assert placeholders(joined(definition, replacements=other)) == {"new", "topic"}
 
 
 def test_a_replacement_of_a_state_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -72,27 +71,65 @@ def test_a_replacement_of_a_state_that_is_not_there_is_an_error_that_names_it(tm
     definition.write_text('{"States": {"Send": {}}}', "utf-8")
     other.write_text('{"States": {"Sent": {}}}', "utf-8")
     with pytest.raises(RenderingError, match="Sent"):
-        replaced(definition, other)
+        joined(definition, replacements=other)
 
 
-@pytest.mark.parametrize("option", MACHINES)
-def test_quickening_keeps_every_state_and_edge(option: str) -> None:
-    definition = kendra_ingestion(option)
-    assert all_edges(quickened(definition)) == all_edges(definition)
+def test_the_states_of_a_part_join_the_definitions(tmp_path: Path) -> None:
+    definition, part = tmp_path / "definition.json", tmp_path / "part.json"
+    definition.write_text('{"Comment": "Mine", "States": {"Send": {"Resource": "${queue}"}}}', "utf-8")
+    part.write_text('{"Comment": "Its own", "States": {"Tell": {"Resource": "${topic}"}}}', "utf-8")
+    whole = json.loads(joined(definition, [part]))
+    assert (whole["Comment"], list(whole["States"])) == ("Mine", ["Send", "Tell"])
+    assert placeholders(json.dumps(whole)) == {"queue", "topic"}
 
 
-@pytest.mark.parametrize("option", MACHINES)
-def test_terraform_renders_the_same_definition(option: str, tmp_path: Path) -> None:
+def test_a_state_that_definition_and_part_both_have_is_an_error_that_names_it(tmp_path: Path) -> None:
+    definition, part = tmp_path / "definition.json", tmp_path / "part.json"
+    for path in (definition, part):
+        path.write_text('{"States": {"Send": {}}}', "utf-8")
+    with pytest.raises(RenderingError, match=r"Send.* part\.json"):
+        joined(definition, [part])
+
+
+def test_a_state_of_a_part_can_be_replaced(tmp_path: Path) -> None:
+    files = {"definition": "Send", "part": "Tell", "other": "Tell"}
+    for name, state in files.items():
+        (tmp_path / name).write_text(json.dumps({"States": {state: {"Comment": name}}}), "utf-8")
+    whole = json.loads(joined(tmp_path / "definition", [tmp_path / "part"], tmp_path / "other"))
+    assert whole["States"]["Tell"] == {"Comment": "other"}
+
+
+@each_machine
+def test_quickening_keeps_every_state_and_edge(machine: Machine) -> None:
+    definition = machine.rendered()
+    assert all_edges(one_at_a_time(quickened(definition))) == all_edges(definition)
+
+
+def test_shortening_changes_the_bounds_of_loops_and_nothing_else() -> None:
+    def definition(bound: int) -> dict[str, Any]:
+        rules = [{"Variable": "$.turn", "NumericGreaterThanEquals": bound, "Next": "Done"}]
+        return {"States": {"Check": {"Type": "Choice", "Choices": rules}, "Wait": {"Type": "Wait", "Seconds": 800}}}
+
+    assert shortened(definition(800), {800: 8}) == definition(8)
+
+
+def test_a_bound_that_no_loop_has_is_an_error_that_names_it() -> None:
+    with pytest.raises(RenderingError, match="900"):
+        shortened({"States": {}}, {900: 9})
+
+
+@each_machine
+def test_terraform_renders_the_same_definition(machine: Machine, tmp_path: Path) -> None:
     """The module's own expressions, evaluated by Terraform with the tests' values."""
     try:
         command = terraform_core.command()
     except terraform_core.NoTerraform as error:
         pytest.skip(f"terraform: {error}")
-    replacements = REPLACEMENTS[option]
     values = {
-        "definition": str(KENDRA_INGESTION),
-        "replacements": None if replacements is None else str(replacements),
-        "substitutions": substitutions(option),
+        "definition": str(machine.definition),
+        "parts": [str(part) for part in machine.parts],
+        "replacements": None if machine.replacements is None else str(machine.replacements),
+        "substitutions": machine.values,
     }
     (tmp_path / "main.tf").write_text(rendering_configuration(), encoding="utf-8")
     (tmp_path / "terraform.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
@@ -107,18 +144,19 @@ def test_terraform_renders_the_same_definition(option: str, tmp_path: Path) -> N
         )
         assert done.returncode == 0, done.stdout + done.stderr
     state = json.loads((tmp_path / "terraform.tfstate").read_text(encoding="utf-8"))
-    assert json.loads(state["outputs"]["definition"]["value"]) == kendra_ingestion(option)
+    assert json.loads(state["outputs"]["definition"]["value"]) == machine.rendered()
 
 
 def rendering_configuration() -> str:
     """What the state_machine module does to its files, and nothing that needs a provider."""
     text = (MACHINE_MODULE / "main.tf").read_text(encoding="utf-8")
-    rendering = re.search(r"^locals \{\n.*?\n(  files .*?)^\}$", text, re.MULTILINE | re.DOTALL)
+    rendering = re.search(r"^locals \{\n.*?\n(  sources .*?)^\}$", text, re.MULTILINE | re.DOTALL)
     definition = re.search(r"^  definition +(= .*?)$", text, re.MULTILINE)
-    assert rendering, f"{MACHINE_MODULE}/main.tf no longer renders in its first locals, from `files` on"
+    assert rendering, f"{MACHINE_MODULE}/main.tf no longer renders in its first locals, from `sources` on"
     assert definition, f"{MACHINE_MODULE}/main.tf no longer gives the machine its definition in one line"
     return f"""
 variable "definition" {{ type = string }}
+variable "parts" {{ type = list(string) }}
 variable "replacements" {{ type = string }}
 variable "substitutions" {{ type = map(string) }}
 locals {{

@@ -11,11 +11,12 @@ import pytest
 
 from millrace.local.instance import Instance, Options
 from tests.fakes.deployed import eventually, function
-from tests.state_machines.answers import BY_QUEUE
-from tests.state_machines.cases import without
+from tests.state_machines.answers.kendra_ingestion import BY_QUEUE
+from tests.state_machines.cases.case import without
 from tests.state_machines.edges import task_names
+from tests.state_machines.machines import KENDRA_INGESTION_SQS
 from tests.state_machines.mocks import mock_file
-from tests.state_machines.running import ROLE, configure, history
+from tests.state_machines.running import ROLE, Definitions, configure, history
 
 pytestmark = pytest.mark.network
 
@@ -68,8 +69,8 @@ class Waiting:
 
 
 @pytest.fixture(scope="module")
-def waiting(definitions: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting]:
-    definition = definitions["sqs"]
+def waiting(definitions: Definitions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting]:
+    definition = definitions[KENDRA_INGESTION_SQS.name]
     mocks = mock_file(
         MACHINE,
         {"Waiting": without(BY_QUEUE.all_well, BY_QUEUE.task)},

@@ -5,7 +5,7 @@ The deploy options differ in how they send, and in nothing else: `Sending` holds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,4 +172,3 @@ BY_QUEUE = Sending(
     path=("ProcessBatches",),
     nothing={"ProcessBatches": [DONE]},
 )
-SENDING: Mapping[str, Sending] = {"sfn": BY_MAP, "sqs": BY_QUEUE}

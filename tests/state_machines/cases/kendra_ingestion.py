@@ -1,15 +1,11 @@
-"""The test cases of kendra_ingestion: what each Task answers, and the way that the execution then goes.
-
-Together the cases of a deploy option take every edge of its definition; test_kendra_ingestion.py counts.
-"""
+"""The test cases of kendra_ingestion, of both its deploy options."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from tests.state_machines.answers import (
+from tests.state_machines.answers.kendra_ingestion import (
     ACQUIRE,
     ARCHIVED,
     BY_MAP,
@@ -29,7 +25,6 @@ from tests.state_machines.answers import (
     REFUSED,
     REPORTED,
     RUN,
-    SENDING,
     TELL,
     UPLOAD,
     VERIFIED,
@@ -44,43 +39,20 @@ from tests.state_machines.answers import (
     report,
     sent,
 )
-from tests.state_machines.edges import WILDCARDS, all_states
-from tests.state_machines.mocks import Answer, Answers, Return, Throw
-from tests.state_machines.rendering import kendra_ingestion
-
-MACHINES = {"sfn": "kendra-ingestion", "sqs": "kendra-ingestion-sqs"}
-"""The state machine of each deploy option, on the engine that runs the cases."""
+from tests.state_machines.cases.case import Case, Road, Suite, without
+from tests.state_machines.machines import KENDRA_INGESTION, KENDRA_INGESTION_SQS, Machine
+from tests.state_machines.mocks import Answers, Return, Throw
 
 
-@dataclass(frozen=True)
-class Case:
-    """One execution. `path` is every state that it enters, in order; `error` is None where it succeeds.
-
-    `sends` gives, for some Tasks, what parts of their last request must be.
-    """
-
-    name: str
-    promise: str
-    answers: Answers
-    path: tuple[str, ...]
-    error: str | None = None
-    cause: str | None = None
-    sends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    input: Any = field(default_factory=lambda: INPUT)
-
-    def __str__(self) -> str:
-        return self.name
+def case(name: str, promise: str, answers: Answers, path: tuple[str, ...], **more: Any) -> Case:
+    return Case(name, promise, answers, path, **{"input": INPUT, **more})
 
 
-def cases_of(option: str) -> list[Case]:
-    return [*shared_cases(SENDING[option], MACHINES[option]), *(MAP_CASES if option == "sfn" else QUEUE_CASES)]
-
-
-def shared_cases(sending: Sending, machine: str) -> list[Case]:
+def shared_cases(sending: Sending, machine: Machine) -> list[Case]:
     """The cases that do not depend on how a plan is sent, on the machine that sends it this way."""
     well, send = sending.all_well, sending.send
     return [
-        Case(
+        case(
             "AllWell",
             "a job is planned, sent, verified, reported, archived and told",
             well,
@@ -109,14 +81,14 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
                 },
             },
         ),
-        Case(
+        case(
             "ChangedOnly",
             "the planner learns the manifest's mode and the job that it retries",
             {**well, "LoadManifest": [manifest(mode="changed", retryOf="an-earlier-job")]},
             (*ACQUIRE, *send, *FINISH),
             sends={"ListBatches": {"mode": "changed", "retryOf": "an-earlier-job"}},
         ),
-        Case(
+        case(
             "NothingToSend",
             "an empty plan still gives a report",
             {
@@ -126,14 +98,14 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             },
             (*ACQUIRE, *PLAN, "ProcessBatches", *VERIFY, *FINISH),
         ),
-        Case(
+        case(
             "ListingGoesOn",
             "a listing that returns a cursor is called again with it",
             {**well, "ListBatches": [plan([], cursor={"pass": 1}), plan([0])]},
             (*ACQUIRE, *PLAN, "CountListing", *send, *FINISH),
             sends={"ListBatches": {"cursor": {"pass": 1}}},
         ),
-        Case(
+        case(
             "ListingEndless",
             "a listing that never ends fails with a name before anything is sent",
             {
@@ -145,7 +117,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             (*ACQUIRE, *(*PLAN, "CountListing") * 200, *PLAN, "GiveUpOnListing", *FAIL),
             error="ListingEndless",
         ),
-        Case(
+        case(
             "ListingFails",
             "a plan that cannot be made releases the lock and is told",
             {
@@ -159,26 +131,26 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             cause="too many documents",
             sends={"NotifyFailure": {"Subject": "Kendra ingestion failed"}},
         ),
-        Case(
+        case(
             "IndexTakesTime",
             "verification waits and asks again with the next turn",
             {**well, "Verify": [pending(1), pending(2), VERIFIED]},
             (*ACQUIRE, *PLAN, *sending.path, *(*VERIFY, "WaitForIndex") * 2, *VERIFY, *FINISH),
             sends={"Verify": {"turn": 2}},
         ),
-        Case(
+        case(
             "VerificationEndless",
             "verification ends at the turn that the history can bear",
             {**well, "Verify": [pending(800)]},
             (*ACQUIRE, *send, *FINISH),
         ),
-        Case(
+        case(
             "VerificationFails",
             "a verification that fails does not lose the report",
             {**well, "Verify": [Throw("WorkMissing")]},
             (*ACQUIRE, *PLAN, *sending.path, "Verify", *FINISH),
         ),
-        Case(
+        case(
             "ReportFails",
             "a report that cannot be made releases the lock and is told",
             {**well, "AggregateFailures": [Throw("LawBroken", "one outcome is missing")], **FAILURE_TOLD},
@@ -186,7 +158,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             error="LawBroken",
             cause="one outcome is missing",
         ),
-        Case(
+        case(
             "Stopped",
             "a job that was stopped is reported and told, and its manifest stays for the next execution",
             {
@@ -196,7 +168,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             },
             (*ACQUIRE, *send, *REPORTED, "ReleaseStopped", "Notify"),
         ),
-        Case(
+        case(
             "StoppedWhilePlanning",
             "a job that was stopped before its plan was whole sends nothing and ends as any stopped one",
             {
@@ -208,7 +180,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             },
             (*ACQUIRE, *PLAN, "ProcessBatches", *VERIFY, *REPORTED, "ReleaseStopped", "Notify"),
         ),
-        Case(
+        case(
             "StoppedAndSuperseded",
             "a stopped job whose lock was taken over leaves it to its new owner",
             {
@@ -218,7 +190,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             },
             (*ACQUIRE, *send, *REPORTED, "ReleaseStopped", "Notify"),
         ),
-        Case(
+        case(
             "SupersededBeforeReport",
             "an execution whose lock was taken over does not replace the new owner's report",
             {
@@ -229,13 +201,13 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             (*ACQUIRE, *send, "ConfirmLock", "ReportTakeover", *TELL),
             error="JobTakenOver",
         ),
-        Case(
+        case(
             "ManifestGone",
             "an event for a manifest that is gone ends quietly",
             {"LoadManifest": [Throw("ManifestGone")]},
             (*LOAD, "ManifestGone"),
         ),
-        Case(
+        case(
             "ManifestInvalid",
             "a bad manifest is told with its cause and touches no lock",
             {"LoadManifest": [Throw("ManifestInvalid", "prefix: is missing")], "NotifyFailure": [DONE]},
@@ -247,19 +219,19 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
                     "Subject": "Kendra ingestion failed",
                     "Message": "Job unknown failed with ManifestInvalid: prefix: is missing "
                     'The input was "no object" and the execution '
-                    f"arn:aws:states:us-east-1:123456789012:execution:{machine}:ManifestInvalid.",
+                    f"{machine.execution('ManifestInvalid')}.",
                 }
             },
             input="no object",
         ),
-        Case(
+        case(
             "ManifestUnreadable",
             "any other error of LoadManifest is told, too",
             {"LoadManifest": [Throw("ConfigurationInvalid")], "NotifyFailure": [DONE]},
             (*LOAD, *TELL),
             error="ConfigurationInvalid",
         ),
-        Case(
+        case(
             "SameUploadFinished",
             "a second event for a finished upload ends quietly",
             {
@@ -269,7 +241,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             },
             (*ACQUIRE, *LOOK, "AlreadyFinished"),
         ),
-        Case(
+        case(
             "SameUploadFinishedUnderAnotherOwner",
             "a late event for a finished upload does not ask about the owner of a newer one",
             {
@@ -279,7 +251,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             },
             (*ACQUIRE, *LOOK, "AlreadyFinished"),
         ),
-        Case(
+        case(
             "SameUploadRunning",
             "a second event for a running upload ends quietly",
             {
@@ -291,7 +263,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             (*ACQUIRE, *LOOK, "DescribeOwner", "CheckOwner", "AlreadyRunning"),
             sends={"DescribeOwner": {"ExecutionArn": OWNER}},
         ),
-        Case(
+        case(
             "SameUploadAwaitsRedrive",
             "an owner that is about to be redriven keeps its lock",
             {
@@ -302,7 +274,7 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             },
             (*ACQUIRE, *LOOK, "DescribeOwner", "CheckOwner", "AlreadyRunning"),
         ),
-        Case(
+        case(
             "AnotherUploadRunning",
             "an upload that cannot be done now is told instead of lost",
             {
@@ -317,19 +289,19 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             cause=f"Another upload of this job is still being ingested by {OWNER}. "
             "Upload the manifest again when it has ended, or give it a jobId of its own.",
         ),
-        Case(
+        case(
             "OwnerEnded",
             "the lock of an execution that has ended is taken over",
             sending.taken_over,
             (*ACQUIRE, *LOOK, "DescribeOwner", "CheckOwner", "TakeOverLock", *send, *FINISH),
         ),
-        Case(
+        case(
             "OwnerUnknown",
             "the lock of an execution that nobody knows any more is taken over",
             {**sending.taken_over, "DescribeOwner": [Throw("Sfn.ExecutionDoesNotExistException")]},
             (*ACQUIRE, *LOOK, "DescribeOwner", "TakeOverLock", *send, *FINISH),
         ),
-        Case(
+        case(
             "OwnerEndedForTwo",
             "of two heirs one wins, and the other finds it running",
             {
@@ -345,19 +317,19 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             ),
             sends={"DescribeOwner": {"ExecutionArn": OWNER + "-heir"}},
         ),
-        Case(
+        case(
             "LockFreedMeanwhile",
             "a lock that was released between the refusal and the look is acquired",
             {**well, "AcquireLock": [REFUSED, DONE], "ReadLock": [locked(owner=None, finished="upload-1")]},
             (*ACQUIRE, *LOOK, "AcquireLock", *send, *FINISH),
         ),
-        Case(
+        case(
             "LockItemGoneMeanwhile",
             "a lock whose item is gone is acquired",
             {**well, "AcquireLock": [REFUSED, DONE], "ReadLock": [Return({})]},
             (*ACQUIRE, *LOOK, "AcquireLock", *send, *FINISH),
         ),
-        Case(
+        case(
             "LockNeverSettles",
             "a lock that changes hands at every look is given up after seven",
             {
@@ -369,13 +341,13 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             (*ACQUIRE, *(*LOOK, "AcquireLock") * 6, *LOOK, "GiveUpOnLock", *TELL),
             error="LockUnsettled",
         ),
-        Case(
+        case(
             "ManifestReplaced",
             "a newer manifest in its place stays there, and the job has finished all the same",
             {**well, "ArchiveManifest": [archived("replaced")]},
             (*ACQUIRE, *send, *FINISH),
         ),
-        Case(
+        case(
             "ArchivingFails",
             "a manifest that cannot be archived fails the job, without marking its upload finished",
             {**well, **FAILURE_TOLD, "ArchiveManifest": [Throw("ClientError", "AccessDenied")]},
@@ -383,13 +355,13 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
             error="ClientError",
             cause="AccessDenied",
         ),
-        Case(
+        case(
             "Superseded",
             "an execution whose lock was taken over after its report leaves it to its new owner",
             {**well, "ReleaseLock": [REFUSED]},
             (*ACQUIRE, *send, *FINISH),
         ),
-        Case(
+        case(
             "FailureWithoutLock",
             "a failure after losing the lock leaves it to its new owner",
             {
@@ -404,24 +376,20 @@ def shared_cases(sending: Sending, machine: str) -> list[Case]:
     ]
 
 
-def without(answers: Answers, *tasks: str) -> Answers:
-    return {task: given for task, given in answers.items() if task not in tasks}
-
-
 def work(attempt: str) -> dict[str, str]:
     """What every function after LoadManifest learns of the work that it is to take part in."""
     return {"jobId": JOB, "run": RUN, "attempt": attempt}
 
 
 MAP_CASES = [
-    Case(
+    case(
         "ChunkIsSent",
         "a chunk is sent for its run and attempt",
         BY_MAP.all_well,
         (*ACQUIRE, *BY_MAP.send, *FINISH),
         sends={"ProcessBatch": {**work("ChunkIsSent"), "bucket": "ingestion", "chunk": 0, "cursor": None}},
     ),
-    Case(
+    case(
         "ChunkGoesOn",
         "a chunk that returns a cursor is called again with it",
         {**BY_MAP.all_well, "ProcessBatch": [sent(0, cursor=40), sent(0)]},
@@ -431,7 +399,7 @@ MAP_CASES = [
         ),
         sends={"ProcessBatch": {**work("ChunkGoesOn"), "bucket": "ingestion", "chunk": 0, "cursor": 40}},
     ),
-    Case(
+    case(
         "ChunkEndless",
         "a chunk that never ends is given up and the report is still made",
         {**BY_MAP.all_well, "ProcessBatch": [sent(0, cursor=40)] * 51},
@@ -440,7 +408,7 @@ MAP_CASES = [
             *("ProcessBatch", "CheckChunk", "ChunkNotProcessed", *VERIFY, *FINISH),
         ),
     ),
-    Case(
+    case(
         "ChunkFails",
         "a chunk that fails does not stop the others",
         {**BY_MAP.all_well, "ListBatches": [plan([0, 1])], "ProcessBatch": [Throw("WorkMissing"), sent(1)]},
@@ -454,7 +422,7 @@ MAP_CASES = [
 
 QUEUE_CASES = [
     *(
-        Case(
+        case(
             f"Enqueueing{error}",
             f"messages that nobody sends do not lose the report, and {error} is not tried again",
             {**BY_QUEUE.all_well, "ProcessBatches": [Throw(error)]},
@@ -463,7 +431,7 @@ QUEUE_CASES = [
         )
         for error in ("ConfigurationInvalid", "MessageRefused", "WorkMissing")
     ),
-    Case(
+    case(
         "WaitingEnds",
         "a wait that reached its end is not begun again",
         {**BY_QUEUE.all_well, "ProcessBatches": [Throw("States.Timeout")]},
@@ -472,36 +440,11 @@ QUEUE_CASES = [
 ]
 
 
-def retry_cases(definition: Mapping[str, Any], sending: Sending) -> Iterator[Case]:
-    """For each retrier: an execution that meets each of its errors once, and one whose error outlasts it."""
-    for task, state in all_states(definition).items():
-        for number, retrier in enumerate(state.get("Retry", [])):
-            if retrier["MaxAttempts"] == 0:
-                continue
-            errors = [thrown_for(name) for name in retrier["ErrorEquals"]]
-            answers = road_to(task, sending)
-            yield Case(
-                f"{task}Retried{number}",
-                f"{task} is tried again after each of {', '.join(retrier['ErrorEquals'])}",
-                {**answers, task: [*map(Throw, errors), *answers[task]]},
-                path=(),
-            )
-            lasting: list[Answer] = [Throw(errors[0])] * (1 + retrier["MaxAttempts"])
-            yield Case(
-                f"{task}GivenUp{number}",
-                f"{task} is given up when {errors[0]} outlasts {retrier['MaxAttempts']} retries",
-                {**answers, task: [*lasting, *answers[task][1:]]},
-                path=(),
-            )
+def road_to(task: str, sending: Sending) -> Road:
+    return Road(answers_on_the_way_to(task, sending), INPUT)
 
 
-def thrown_for(listed: str) -> str:
-    """An error that a name in ErrorEquals matches."""
-    return "Service.Unavailable" if listed in WILDCARDS else listed
-
-
-def road_to(task: str, sending: Sending) -> Answers:
-    """Answers of an execution that comes by the task, and of what may follow if the task fails."""
+def answers_on_the_way_to(task: str, sending: Sending) -> Answers:
     if task in sending.all_well:
         return {**sending.all_well, **FAILURE_TOLD}
     if task == "ReleaseStopped":
@@ -519,10 +462,10 @@ def road_to(task: str, sending: Sending) -> Answers:
 # After an owner whose state stayed unknown the lock is looked at again.
 LOOKED_AGAIN: Answers = {"ReadLock": [locked(), locked(owner=None, finished=UPLOAD)]}
 
-CASES = [(option, case) for option in MACHINES for case in cases_of(option)]
-RETRY_CASES = [(option, case) for option in MACHINES for case in retry_cases(kendra_ingestion(option), SENDING[option])]
-
-
-def named(part: str | Case) -> str:
-    """The name of a test's parameter: the option, or what the case promises."""
-    return part.promise if isinstance(part, Case) else part
+SUITES = [
+    Suite(machine, [*shared_cases(sending, machine), *own], partial(road_to, sending=sending))
+    for machine, sending, own in (
+        (KENDRA_INGESTION, BY_MAP, MAP_CASES),
+        (KENDRA_INGESTION_SQS, BY_QUEUE, QUEUE_CASES),
+    )
+]
