@@ -1,11 +1,16 @@
+data "aws_caller_identity" "current" {}
+
 locals {
+  deployed = { for workflow in ["kendra_ingestion", "kb_sync"] : workflow => contains(var.workflows, workflow) }
+
+  # The buckets of Kendra ingestion, by role. A name that is missing is for its module to ask for.
+  bucket_names = {
+    for role, name in { ingestion = var.ingestion_bucket, reports = var.reports_bucket } : role => name
+    if local.deployed.kendra_ingestion && name != null
+  }
   create_bucket = {
     ingestion = var.create_ingestion_bucket
     reports   = var.create_reports_bucket
-  }
-  bucket_names = {
-    ingestion = var.ingestion_bucket
-    reports   = var.reports_bucket
   }
   buckets = merge(
     { for role, bucket in module.bucket : role => { name = bucket.name, arn = bucket.arn } },
@@ -23,15 +28,22 @@ locals {
     }
   }
 
-  package = {
-    layer            = "${var.package_dir}/layer.zip"
-    kendra_ingestion = "${var.package_dir}/kendra_ingestion.zip"
-  }
+  # Buckets that send their events to EventBridge because of Kendra ingestion, and those that sync needs to do so.
+  notified_buckets = [
+    for role, name in local.bucket_names : name
+    if role == "ingestion" && (var.create_ingestion_bucket || var.enable_eventbridge_on_existing_bucket)
+  ]
+  created_buckets = [for role, name in local.bucket_names : name if local.create_bucket[role]]
+  data_buckets    = local.deployed.kb_sync ? toset(values(var.sync_sources)[*].bucket) : toset([])
+
+  layer    = "${var.package_dir}/layer.zip"
+  packages = { for workflow in var.workflows : workflow => "${var.package_dir}/${workflow}.zip" }
+  files    = concat(values(local.packages), [local.layer])
 }
 
 module "bucket" {
   source   = "./modules/bucket"
-  for_each = { for role, create in local.create_bucket : role => local.bucket_names[role] if create }
+  for_each = { for role, name in local.bucket_names : role => name if local.create_bucket[role] }
 
   name          = each.value
   eventbridge   = each.key == "ingestion"
@@ -41,7 +53,7 @@ module "bucket" {
 }
 
 data "aws_s3_bucket" "existing" {
-  for_each = { for role, create in local.create_bucket : role => local.bucket_names[role] if !create }
+  for_each = { for role, name in local.bucket_names : role => name if !local.create_bucket[role] }
 
   bucket = each.value
 
@@ -54,31 +66,53 @@ data "aws_s3_bucket" "existing" {
 }
 
 resource "aws_s3_bucket_notification" "existing" {
-  count = !var.create_ingestion_bucket && var.enable_eventbridge_on_existing_bucket ? 1 : 0
+  count = var.enable_eventbridge_on_existing_bucket && contains(keys(data.aws_s3_bucket.existing), "ingestion") ? 1 : 0
 
   bucket      = local.buckets["ingestion"].name
+  eventbridge = true
+}
+
+# Those that are created here exist once they are applied, in this region.
+data "aws_s3_bucket" "data" {
+  for_each = setsubtract(local.data_buckets, local.created_buckets)
+
+  bucket = each.value
+
+  lifecycle {
+    postcondition {
+      condition     = self.bucket_region == var.aws_region
+      error_message = "Bucket ${self.bucket} of sync_sources is in ${self.bucket_region}, not in ${var.aws_region}. Its events arrive in its own region alone: deploy to ${self.bucket_region}."
+    }
+  }
+}
+
+resource "aws_s3_bucket_notification" "data" {
+  for_each = var.enable_eventbridge_on_data_buckets ? setsubtract(local.data_buckets, local.notified_buckets) : toset([])
+
+  bucket      = each.value
   eventbridge = true
 }
 
 resource "aws_lambda_layer_version" "dependencies" {
   layer_name               = "${var.name_prefix}-dependencies"
   description              = "What the functions need beyond their runtime"
-  filename                 = local.package.layer
-  source_code_hash         = fileexists(local.package.layer) ? filebase64sha256(local.package.layer) : null
+  filename                 = local.layer
+  source_code_hash         = fileexists(local.layer) ? filebase64sha256(local.layer) : null
   compatible_runtimes      = ["python3.13"]
   compatible_architectures = ["arm64"]
 
   lifecycle {
     precondition {
-      condition     = alltrue([for file in local.package : fileexists(file)])
-      error_message = "Not built yet: ${join(", ", [for file in local.package : file if !fileexists(file)])}. Run `make package` in the repository first."
+      condition     = alltrue([for file in local.files : fileexists(file)])
+      error_message = "Not built yet: ${join(", ", [for file in local.files : file if !fileexists(file)])}. Run `make package` in the repository first."
     }
   }
 }
 
 resource "aws_sns_topic" "notifications" {
-  name              = "${var.name_prefix}-notifications"
-  kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
+  name = "${var.name_prefix}-notifications"
+  # An alarm cannot publish where AWS's own key encrypts (docs/decisions/alarms.md).
+  kms_master_key_id = var.kms_key_arn != null || local.deployed.kb_sync ? var.kms_key_arn : "alias/aws/sns"
 }
 
 module "tls_only" {
@@ -88,9 +122,40 @@ module "tls_only" {
   resources = [aws_sns_topic.notifications.arn]
 }
 
+data "aws_iam_policy_document" "notifications" {
+  source_policy_documents = [module.tls_only.json]
+
+  dynamic "statement" {
+    for_each = module.kb_sync
+
+    content {
+      sid       = "PublishAlarms"
+      actions   = ["sns:Publish"]
+      resources = [aws_sns_topic.notifications.arn]
+
+      principals {
+        type        = "Service"
+        identifiers = ["cloudwatch.amazonaws.com"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [data.aws_caller_identity.current.account_id]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = statement.value.alarm_arns
+      }
+    }
+  }
+}
+
 resource "aws_sns_topic_policy" "notifications" {
   arn    = aws_sns_topic.notifications.arn
-  policy = module.tls_only.json
+  policy = data.aws_iam_policy_document.notifications.json
 }
 
 resource "aws_sns_topic_subscription" "email" {
@@ -103,10 +168,11 @@ resource "aws_sns_topic_subscription" "email" {
 
 module "kendra_ingestion" {
   source = "./modules/kendra_ingestion"
+  count  = local.deployed.kendra_ingestion ? 1 : 0
 
   name_prefix                   = var.name_prefix
-  ingestion_bucket              = local.buckets["ingestion"]
-  reports_bucket                = local.buckets["reports"]
+  ingestion_bucket              = lookup(local.buckets, "ingestion", null)
+  reports_bucket                = lookup(local.buckets, "reports", null)
   notifications_topic_arn       = aws_sns_topic.notifications.arn
   deploy_option                 = var.deploy_option
   max_concurrency               = var.max_concurrency
@@ -114,7 +180,7 @@ module "kendra_ingestion" {
   delete_concurrency            = var.delete_concurrency
   sink_requests_per_second      = var.sink_requests_per_second
   verification_deadline_seconds = var.verification_deadline_seconds
-  package                       = local.package.kendra_ingestion
+  package                       = local.packages["kendra_ingestion"]
   layers                        = [aws_lambda_layer_version.dependencies.arn]
   log_retention_days            = var.log_retention_days
   kms_key_arn                   = var.kms_key_arn
@@ -126,4 +192,22 @@ module "kendra_ingestion" {
     data_source_id    = var.data_source_id
     attribute_types   = var.attribute_types
   }
+}
+
+module "kb_sync" {
+  source = "./modules/kb_sync"
+  count  = local.deployed.kb_sync ? 1 : 0
+
+  name_prefix             = var.name_prefix
+  sources                 = var.sync_sources
+  batching_window_seconds = var.sync_batching_window_seconds
+  poll_seconds            = var.sync_poll_seconds
+  seconds_between_starts  = var.sync_seconds_between_starts
+  sweep_minutes           = var.sync_sweep_minutes
+  pending_alarm_minutes   = var.sync_pending_alarm_minutes
+  notifications_topic_arn = aws_sns_topic.notifications.arn
+  package                 = local.packages["kb_sync"]
+  layers                  = [aws_lambda_layer_version.dependencies.arn]
+  log_retention_days      = var.log_retention_days
+  kms_key_arn             = var.kms_key_arn
 }

@@ -3,64 +3,69 @@ output "aws_region" {
   value       = var.aws_region
 }
 
+output "workflows" {
+  description = "What is deployed. Each output of a workflow that is not is null."
+  value       = var.workflows
+}
+
 output "ingestion_bucket" {
   description = "Drop documents and, last, the manifest here."
-  value       = local.buckets["ingestion"].name
+  value       = one([for role, bucket in local.buckets : bucket.name if role == "ingestion"])
 }
 
 output "reports_bucket" {
   description = "Find reports under _reports/<jobId>/ here."
-  value       = local.buckets["reports"].name
+  value       = one([for role, bucket in local.buckets : bucket.name if role == "reports"])
 
   precondition {
-    condition     = var.reports_bucket != var.ingestion_bucket
-    error_message = "reports_bucket must not be the ingestion bucket (${var.ingestion_bucket}): its lifecycle rules and permissions differ. Name another one."
+    condition     = length(local.bucket_names) < 2 || var.reports_bucket != var.ingestion_bucket
+    error_message = "reports_bucket must not be the ingestion bucket: its lifecycle rules and permissions differ. Name another one."
   }
 }
 
 output "deploy_option" {
   description = "What brings the planned documents to the sink: sfn or sqs."
-  value       = var.deploy_option
+  value       = local.deployed.kendra_ingestion ? var.deploy_option : null
 }
 
 output "sink" {
   description = "Where the documents go: kendra or bedrock."
-  value       = var.sink
+  value       = local.deployed.kendra_ingestion ? var.sink : null
 }
 
 output "kendra_index_id" {
   description = "Index that the documents go to; null with another sink."
-  value       = var.sink == "kendra" ? var.kendra_index_id : null
+  value       = local.deployed.kendra_ingestion && var.sink == "kendra" ? var.kendra_index_id : null
 }
 
 output "knowledge_base_id" {
   description = "Knowledge base that the documents go to; null with another sink."
-  value       = var.sink == "bedrock" ? var.knowledge_base_id : null
+  value       = local.deployed.kendra_ingestion && var.sink == "bedrock" ? var.knowledge_base_id : null
 }
 
 output "data_source_id" {
   description = "Data source that the documents go through; null with another sink."
-  value       = var.sink == "bedrock" ? var.data_source_id : null
+  value       = local.deployed.kendra_ingestion && var.sink == "bedrock" ? var.data_source_id : null
 }
 
 output "state_machine_arn" {
-  description = "The pipeline; every job is one execution of it."
-  value       = module.kendra_ingestion.state_machine_arn
+  description = "Kendra ingestion; every job is one execution of it."
+  value       = one(module.kendra_ingestion[*].state_machine_arn)
 }
 
 output "jobs_table" {
   description = "Table with the lock of every job."
-  value       = module.kendra_ingestion.jobs_table
+  value       = one(module.kendra_ingestion[*].jobs_table)
 }
 
 output "ledger_table" {
   description = "Table with what each document's last run made of it."
-  value       = module.kendra_ingestion.ledger_table
+  value       = one(module.kendra_ingestion[*].ledger_table)
 }
 
 output "progress_table" {
   description = "Table that counts a job's messages; null with deploy_option sfn."
-  value       = module.kendra_ingestion.progress_table
+  value       = one(module.kendra_ingestion[*].progress_table)
 }
 
 output "notifications_topic_arn" {
@@ -70,5 +75,25 @@ output "notifications_topic_arn" {
 
 output "dead_letter_queue_url" {
   description = "Queue with the manifest events that could not start an execution, and messages that nobody understands."
-  value       = module.kendra_ingestion.dead_letter_queue_url
+  value       = one(module.kendra_ingestion[*].dead_letter_queue_url)
+}
+
+output "kb_sync_state_machine_arn" {
+  description = "Knowledge base sync; every request is one execution of it."
+  value       = one(module.kb_sync[*].state_machine_arn)
+}
+
+output "sync_table" {
+  description = "Table with the requests of every data source."
+  value       = one(module.kb_sync[*].table)
+}
+
+output "sync_sources" {
+  description = "The data sources that are kept up to date, by name."
+  value       = local.deployed.kb_sync ? var.sync_sources : null
+}
+
+output "sync_dead_letter_queue_url" {
+  description = "Queue with the uploads and deletions that could not become a request, and ended executions that nobody could be told of."
+  value       = one(module.kb_sync[*].dead_letter_queue_url)
 }

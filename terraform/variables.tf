@@ -19,12 +19,24 @@ variable "name_prefix" {
   }
 }
 
-variable "ingestion_bucket" {
-  description = "Name of the bucket that teams drop documents and manifests into. Created unless create_ingestion_bucket is false."
-  type        = string
+variable "workflows" {
+  description = "What is deployed: \"kendra_ingestion\", which brings documents to a Kendra index or a knowledge base, and \"kb_sync\", which keeps knowledge bases up to date with their buckets. What belongs to another workflow needs no value."
+  type        = set(string)
+  default     = ["kendra_ingestion"]
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.ingestion_bucket))
+    condition     = length(var.workflows) > 0 && alltrue([for name in var.workflows : contains(["kendra_ingestion", "kb_sync"], name)])
+    error_message = "workflows must be \"kendra_ingestion\", \"kb_sync\" or both, as a list: [\"kb_sync\"]."
+  }
+}
+
+variable "ingestion_bucket" {
+  description = "For workflow kendra_ingestion: name of the bucket that teams drop documents and manifests into. Created unless create_ingestion_bucket is false."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ingestion_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.ingestion_bucket))
     error_message = "ingestion_bucket must be a bucket's name (3 to 63 lowercase letters, digits, dots and dashes), without s3:// or a path."
   }
 }
@@ -42,11 +54,12 @@ variable "enable_eventbridge_on_existing_bucket" {
 }
 
 variable "reports_bucket" {
-  description = "Name of the bucket for reports, archived manifests and the pipeline's own part files. Not the ingestion bucket. Created unless create_reports_bucket is false."
+  description = "For workflow kendra_ingestion: name of the bucket for reports, archived manifests and the pipeline's own part files. Not the ingestion bucket. Created unless create_reports_bucket is false."
   type        = string
+  default     = null
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.reports_bucket))
+    condition     = var.reports_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.reports_bucket))
     error_message = "reports_bucket must be a bucket's name (3 to 63 lowercase letters, digits, dots and dashes), without s3:// or a path."
   }
 }
@@ -202,6 +215,128 @@ variable "archive_expiry_days" {
       && floor(var.archive_expiry_days) == var.archive_expiry_days
     )
     error_message = "archive_expiry_days must be a whole number from 30 to 90."
+  }
+}
+
+variable "sync_sources" {
+  description = "For workflow kb_sync: the data sources to keep up to date, by a name for each. Knowledge base, data source and bucket exist; the prefix is the data source's own inclusion prefix, and \"\" means the whole bucket. See enable_eventbridge_on_data_buckets for the buckets' events."
+  type = map(object({
+    knowledge_base_id = string
+    data_source_id    = string
+    bucket            = string
+    prefix            = optional(string, "")
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.sync_sources) : can(regex("^[a-z0-9-]{1,25}$", name))])
+    error_message = "Each name in sync_sources must be 1 to 25 lowercase letters, digits and dashes: it ends the names of a rule, a queue and a pipe."
+  }
+
+  validation {
+    condition = length(setintersection(
+      keys(var.sync_sources), ["dead-letters", "ended", "failed", "metrics", "sweep", "sweeper", "tick"],
+    )) == 0
+    error_message = "No name in sync_sources may be dead-letters, ended, failed, metrics, sweep, sweeper or tick: other resources end in these."
+  }
+
+  validation {
+    condition = alltrue([
+      for source in values(var.sync_sources) :
+      can(regex("^[0-9a-zA-Z]{10}$", source.knowledge_base_id)) && can(regex("^[0-9a-zA-Z]{10}$", source.data_source_id))
+    ])
+    error_message = "knowledge_base_id and data_source_id in sync_sources must be ids (10 letters and digits), not names or ARNs: aws bedrock-agent list-knowledge-bases and list-data-sources show them."
+  }
+
+  validation {
+    condition = alltrue([
+      for source in values(var.sync_sources) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", source.bucket))
+    ])
+    error_message = "bucket in sync_sources must be a bucket's name (3 to 63 lowercase letters, digits, dots and dashes), without s3:// or a path."
+  }
+
+  validation {
+    condition = alltrue([
+      for source in values(var.sync_sources) : source.prefix != null && !can(regex("^/|^s3:|[*]", source.prefix))
+    ])
+    error_message = "prefix in sync_sources must be the beginning of the objects' keys such as handbook/, without a leading slash, s3:// or *; leave it out for the whole bucket."
+  }
+}
+
+variable "enable_eventbridge_on_data_buckets" {
+  description = "Only for workflow kb_sync, whose data buckets must send their events to EventBridge or no upload asks for a sync. False leaves that to their owners. True turns it on here, and replaces each bucket's whole notification configuration: any topic, queue or function that it notifies today is dropped."
+  type        = bool
+  default     = false
+}
+
+variable "sync_batching_window_seconds" {
+  description = "For workflow kb_sync: how long uploads and deletions are collected before they become one request for a sync. A thousand of them end the wait."
+  type        = number
+  default     = 10
+
+  validation {
+    condition = (
+      var.sync_batching_window_seconds >= 1
+      && var.sync_batching_window_seconds <= 300
+      && floor(var.sync_batching_window_seconds) == var.sync_batching_window_seconds
+    )
+    error_message = "sync_batching_window_seconds must be a whole number from 1 to 300, what EventBridge Pipes offers for batches of this size."
+  }
+}
+
+variable "sync_poll_seconds" {
+  description = "For workflow kb_sync: how long an execution waits before it looks again at an ingestion job, or at another execution's work."
+  type        = number
+  default     = 10
+
+  validation {
+    condition = (
+      var.sync_poll_seconds >= 1 && var.sync_poll_seconds <= 300 && floor(var.sync_poll_seconds) == var.sync_poll_seconds
+    )
+    error_message = "sync_poll_seconds must be a whole number from 1 to 300."
+  }
+}
+
+variable "sync_seconds_between_starts" {
+  description = "For workflow kb_sync: how far apart one data source's ingestion jobs are started. Bedrock takes one start in 10 seconds, account-wide; set it to your account's quota."
+  type        = number
+  default     = 10
+
+  validation {
+    condition = (
+      var.sync_seconds_between_starts >= 1
+      && var.sync_seconds_between_starts <= 3600
+      && floor(var.sync_seconds_between_starts) == var.sync_seconds_between_starts
+    )
+    error_message = "sync_seconds_between_starts must be a whole number from 1 to 3600."
+  }
+}
+
+variable "sync_sweep_minutes" {
+  description = "For workflow kb_sync: how often the clock looks for requests that no execution serves, such as those of a job that failed. It is how long they wait at most."
+  type        = number
+  default     = 5
+
+  validation {
+    condition = (
+      var.sync_sweep_minutes >= 1 && var.sync_sweep_minutes <= 1440 && floor(var.sync_sweep_minutes) == var.sync_sweep_minutes
+    )
+    error_message = "sync_sweep_minutes must be a whole number from 1 to 1440 (a day)."
+  }
+}
+
+variable "sync_pending_alarm_minutes" {
+  description = "For workflow kb_sync: how old a request that is not covered may be before the notifications topic is told. More than your longest ingestion job takes, twice: a request may have to wait for the job before its own."
+  type        = number
+  default     = 60
+
+  validation {
+    condition = (
+      var.sync_pending_alarm_minutes >= 5
+      && var.sync_pending_alarm_minutes <= 10080
+      && floor(var.sync_pending_alarm_minutes) == var.sync_pending_alarm_minutes
+    )
+    error_message = "sync_pending_alarm_minutes must be a whole number from 5, as often as it is measured, to 10080 (a week)."
   }
 }
 

@@ -6,7 +6,8 @@ import json
 from functools import cache
 from typing import Any
 
-CONNECTIONS = 32
+from shared.clients import CONNECTIONS, client, patient
+
 SINK_CONNECTIONS = 16
 SINK_TIMEOUT_SECONDS = 20
 
@@ -14,14 +15,14 @@ SINK_TIMEOUT_SECONDS = 20
 @cache
 def s3() -> Any:
     """S3, retried by the SDK: it has room for every call that we make."""
-    return _patient("s3")
+    return patient("s3")
 
 
 @cache
 def dynamodb() -> Any:
     """DynamoDB. A document is marked inside a call to the sink, so this gives up well before the time that an
     invocation keeps in reserve; who calls tries again what is worth it."""
-    return _client(
+    return client(
         "dynamodb",
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=CONNECTIONS,
@@ -33,13 +34,13 @@ def dynamodb() -> Any:
 @cache
 def sqs() -> Any:
     """SQS, retried by the SDK."""
-    return _patient("sqs")
+    return patient("sqs")
 
 
 @cache
 def stepfunctions() -> Any:
     """Step Functions, retried by the SDK."""
-    return _patient("stepfunctions")
+    return patient("stepfunctions")
 
 
 @cache
@@ -52,18 +53,14 @@ def kendra() -> Any:
 def bedrock_agent() -> Any:
     """Bedrock's knowledge bases, as a sink. Documents travel in the requests, of 6 MB at most: so text goes as UTF-8,
     where the SDK would write three bytes of Japanese as the six characters of `\\u65e5`."""
-    client = _sink("bedrock-agent")
-    client.meta.events.register("before-call.bedrock-agent", _in_utf8)
-    return client
-
-
-def _patient(service: str) -> Any:
-    return _client(service, retries={"mode": "standard", "total_max_attempts": 8}, max_pool_connections=CONNECTIONS)
+    sink = _sink("bedrock-agent")
+    sink.meta.events.register("before-call.bedrock-agent", _in_utf8)
+    return sink
 
 
 def _sink(service: str) -> Any:
     """A client that the SDK never retries: each refusal must reach the pacer, and retries follow its rate."""
-    return _client(
+    return client(
         service,
         retries={"mode": "standard", "total_max_attempts": 1},
         max_pool_connections=SINK_CONNECTIONS,
@@ -75,10 +72,3 @@ def _sink(service: str) -> Any:
 def _in_utf8(params: dict[str, Any], **_: Any) -> None:
     if params["body"]:
         params["body"] = json.dumps(json.loads(params["body"]), ensure_ascii=False).encode("utf-8")
-
-
-def _client(service: str, **config: Any) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(service, config=Config(**config))

@@ -219,7 +219,35 @@ run "refuses_requests_without_tls_at_the_topic" {
   command = apply
 
   assert {
-    condition     = aws_sns_topic_policy.notifications.policy == module.tls_only.json
-    error_message = "The topic's policy is ${aws_sns_topic_policy.notifications.policy}."
+    condition = (
+      aws_sns_topic_policy.notifications.policy == data.aws_iam_policy_document.notifications.json
+      && data.aws_iam_policy_document.notifications.source_policy_documents == tolist([module.tls_only.json])
+      && length(data.aws_iam_policy_document.notifications.statement) == 0
+    )
+    error_message = "The topic's policy is ${jsonencode(data.aws_iam_policy_document.notifications)}."
+  }
+}
+
+run "deploys_kendra_ingestion_alone_by_default" {
+  command = plan
+
+  assert {
+    condition     = output.workflows == toset(["kendra_ingestion"]) && length(module.kb_sync) == 0
+    error_message = "Deployed: ${join(", ", output.workflows)}."
+  }
+
+  assert {
+    condition = (
+      output.kb_sync_state_machine_arn == null
+      && output.sync_table == null
+      && output.sync_sources == null
+      && output.sync_dead_letter_queue_url == null
+    )
+    error_message = "The outputs tell of a sync that is not deployed."
+  }
+
+  assert {
+    condition     = length(data.aws_s3_bucket.data) == 0 && length(aws_s3_bucket_notification.data) == 0
+    error_message = "There are data buckets that nobody named."
   }
 }

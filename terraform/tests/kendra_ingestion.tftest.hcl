@@ -247,19 +247,6 @@ run "lets_kendra_read_documents_for_this_index_alone" {
     condition     = one(data.aws_iam_policy_document.kendra_reader[0].statement).resources == toset(["arn:aws:s3:::example-ingestion/*/batches/*"])
     error_message = "Kendra may read ${jsonencode(data.aws_iam_policy_document.kendra_reader[0].statement)}."
   }
-
-  assert {
-    condition = {
-      for condition in one(data.aws_iam_policy_document.kendra_trust[0].statement).condition : condition.variable => condition.values
-      } == {
-      "aws:SourceAccount" = tolist(["123456789012"])
-      "aws:SourceArn" = tolist([
-        "arn:aws:kendra:eu-west-1:123456789012:index/12345678-1234-1234-1234-123456789012",
-        "arn:aws:kendra:eu-west-1:123456789012:index/12345678-1234-1234-1234-123456789012/*",
-      ])
-    }
-    error_message = "Kendra is trusted on ${jsonencode(data.aws_iam_policy_document.kendra_trust[0].statement)}."
-  }
 }
 
 run "lets_kendra_decrypt_what_the_key_encrypts" {
@@ -294,7 +281,7 @@ run "has_no_role_for_kendra_with_another_sink" {
   }
 
   assert {
-    condition     = length(aws_iam_role.kendra_reader) == 0
+    condition     = length(module.kendra_reader) == 0
     error_message = "Kendra may read documents that are not for it."
   }
 }
@@ -335,5 +322,19 @@ run "refuses_bedrock_without_a_data_source" {
 
   variables {
     sink = { name = "bedrock", knowledge_base_id = "KBASE12345" }
+  }
+}
+
+run "refuses_no_bucket_for_documents_and_none_for_reports" {
+  command         = plan
+  expect_failures = [var.ingestion_bucket, var.reports_bucket]
+
+  module {
+    source = "./modules/kendra_ingestion"
+  }
+
+  variables {
+    ingestion_bucket = null
+    reports_bucket   = null
   }
 }

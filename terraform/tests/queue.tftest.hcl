@@ -41,7 +41,7 @@ run "lets_nobody_in_without_tls_and_no_service_unasked" {
   }
 }
 
-run "lets_a_service_send_for_one_resource_alone" {
+run "lets_a_service_send_for_the_resources_that_are_named_alone" {
   command = apply
 
   module {
@@ -49,7 +49,7 @@ run "lets_a_service_send_for_one_resource_alone" {
   }
 
   variables {
-    senders = { "events.amazonaws.com" = "arn:aws:events:eu-west-1:123456789012:rule/example" }
+    senders = { "events.amazonaws.com" = ["arn:aws:events:eu-west-1:123456789012:rule/example", "arn:aws:events:eu-west-1:123456789012:rule/other"] }
   }
 
   assert {
@@ -58,9 +58,9 @@ run "lets_a_service_send_for_one_resource_alone" {
       && one(data.aws_iam_policy_document.this.statement).resources == toset([aws_sqs_queue.this.arn])
       && one(one(data.aws_iam_policy_document.this.statement).principals).identifiers == toset(["events.amazonaws.com"])
       && one(one(data.aws_iam_policy_document.this.statement).condition).variable == "aws:SourceArn"
-      && one(one(data.aws_iam_policy_document.this.statement).condition).values == tolist(values(var.senders))
+      && one(one(data.aws_iam_policy_document.this.statement).condition).values == tolist(var.senders["events.amazonaws.com"])
     )
-    error_message = "Others than the rule may send: ${jsonencode(data.aws_iam_policy_document.this.statement)}."
+    error_message = "Others than the rules may send: ${jsonencode(data.aws_iam_policy_document.this.statement)}."
   }
 }
 

@@ -57,24 +57,6 @@ run "logs_everything_and_traces" {
   }
 }
 
-run "is_trusted_for_itself_alone" {
-  command = plan
-
-  module {
-    source = "./modules/state_machine"
-  }
-
-  assert {
-    condition = {
-      for condition in one(data.aws_iam_policy_document.trust.statement).condition : condition.variable => condition.values
-      } == {
-      "aws:SourceAccount" = tolist(["123456789012"])
-      "aws:SourceArn"     = tolist(["arn:aws:states:eu-west-1:123456789012:stateMachine:example-machine"])
-    }
-    error_message = "The role is trusted on ${jsonencode(data.aws_iam_policy_document.trust.statement)}."
-  }
-}
-
 run "encrypts_with_the_key_that_is_given" {
   command = plan
 
@@ -150,6 +132,96 @@ run "puts_replacements_in_place_of_states_of_the_same_name" {
       && jsondecode(aws_sfn_state_machine.this.definition).Comment != jsondecode(file("tests/definitions/replacements.json")).Comment
     )
     error_message = "More than states was replaced: ${aws_sfn_state_machine.this.definition}"
+  }
+}
+
+run "joins_the_states_of_its_parts" {
+  command = plan
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    parts         = ["tests/definitions/part.states.json"]
+    substitutions = merge(var.substitutions, { table = "example-table" })
+  }
+
+  assert {
+    condition     = keys(jsondecode(aws_sfn_state_machine.this.definition).States) == ["Finish", "Process"]
+    error_message = "The states are ${join(", ", keys(jsondecode(aws_sfn_state_machine.this.definition).States))}."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sfn_state_machine.this.definition).States.Finish.Parameters.TableName == "example-table"
+      && jsondecode(aws_sfn_state_machine.this.definition).States.Process.MaxConcurrency == 3
+      && jsondecode(aws_sfn_state_machine.this.definition).Comment == jsondecode(file("tests/definitions/sound.asl.json")).Comment
+    )
+    error_message = "More than states was joined, or a placeholder was left: ${aws_sfn_state_machine.this.definition}"
+  }
+}
+
+run "replaces_a_state_of_a_part" {
+  command = plan
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    definition   = "tests/definitions/part.asl.json"
+    parts        = ["tests/definitions/sound.asl.json"]
+    replacements = "tests/definitions/replacements.json"
+    substitutions = {
+      other_arn = "arn:aws:lambda:eu-west-1:123456789012:function:other"
+    }
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.Process.Resource == var.substitutions.other_arn
+    error_message = "The part's state was not replaced: ${aws_sfn_state_machine.this.definition}"
+  }
+}
+
+run "refuses_a_state_that_the_definition_and_a_part_have" {
+  command         = plan
+  expect_failures = [aws_sfn_state_machine.this]
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    parts         = ["tests/definitions/replacements.json"]
+    substitutions = { other_arn = "arn:aws:lambda:eu-west-1:123456789012:function:other" }
+  }
+}
+
+run "refuses_a_state_that_two_parts_have" {
+  command         = plan
+  expect_failures = [aws_sfn_state_machine.this]
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    parts         = ["tests/definitions/part.states.json", "tests/definitions/part.states.json"]
+    substitutions = merge(var.substitutions, { table = "example-table" })
+  }
+}
+
+run "refuses_a_placeholder_of_a_part_that_nothing_fills" {
+  command         = plan
+  expect_failures = [aws_sfn_state_machine.this]
+
+  module {
+    source = "./modules/state_machine"
+  }
+
+  variables {
+    parts = ["tests/definitions/part.states.json"]
   }
 }
 

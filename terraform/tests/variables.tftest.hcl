@@ -49,6 +49,24 @@ run "takes_the_other_bounds" {
   }
 }
 
+run "refuses_a_workflow_that_is_not_there" {
+  command         = plan
+  expect_failures = [var.workflows]
+
+  variables {
+    workflows = ["kendra_ingestion", "kb-sync"]
+  }
+}
+
+run "refuses_to_deploy_nothing" {
+  command         = plan
+  expect_failures = [var.workflows]
+
+  variables {
+    workflows = []
+  }
+}
+
 run "refuses_a_region_by_display_name" {
   command         = plan
   expect_failures = [var.aws_region]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.terraform import mocked
-from tests.terraform.mocked import DATA_SOURCE, KEY, KNOWLEDGE_BASE, Deployment
+from tests.terraform.mocked import DATA_SOURCE, KEY, KNOWLEDGE_BASE, SOURCES, Deployment
 
 BEDROCK = {
     "sink": "bedrock",
@@ -11,6 +11,13 @@ BEDROCK = {
     "knowledge_base_id": KNOWLEDGE_BASE,
     "data_source_id": DATA_SOURCE,
     "attribute_types": {"team": "STRING_VALUE"},
+}
+SYNC = {
+    "workflows": ["kb_sync"],
+    "ingestion_bucket": None,
+    "reports_bucket": None,
+    "kendra_index_id": None,
+    "sync_sources": SOURCES,
 }
 
 
@@ -41,16 +48,9 @@ def queued_bedrock(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(scope="session", params=["deployment", "queued", "bedrock", "queued_bedrock"])
 def any_deployment(request: pytest.FixtureRequest) -> Deployment:
-    """Each of both options with each of both sinks."""
+    """Kendra ingestion: each of both options with each of both sinks."""
     found: Deployment = request.getfixturevalue(request.param)
     return found
-
-
-@pytest.fixture(scope="session")
-def deployment_with_key(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The defaults with a key of the customer's, three chunks at once and logs for a week."""
-    root = mocked.copy(tmp_path_factory.mktemp("deployment-with-key"))
-    return mocked.apply(root, kms_key_arn=KEY, max_concurrency=3, log_retention_days=7)
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +60,33 @@ def queued_with_key(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     return mocked.apply(root, deploy_option="sqs", kms_key_arn=KEY, log_retention_days=7)
 
 
-@pytest.fixture(params=["deployment_with_key", "queued_with_key"])
+@pytest.fixture(scope="session")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Knowledge base sync alone, told nothing of Kendra ingestion."""
+    return mocked.apply(mocked.copy(tmp_path_factory.mktemp("synced")), **SYNC)
+
+
+@pytest.fixture(scope="session")
+def together_with_key(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Both workflows with a key of the customer's, three chunks at once and logs for a week."""
+    root = mocked.copy(tmp_path_factory.mktemp("together-with-key"))
+    workflows = ["kendra_ingestion", "kb_sync"]
+    settings = {"kms_key_arn": KEY, "max_concurrency": 3, "log_retention_days": 7}
+    return mocked.apply(root, workflows=workflows, sync_sources=SOURCES, **settings)
+
+
+EVERY = ["deployment", "queued", "bedrock", "queued_bedrock", "synced", "together_with_key"]
+
+
+@pytest.fixture(scope="session", params=EVERY)
+def every_deployment(request: pytest.FixtureRequest) -> Deployment:
+    """Each of both options with each of both sinks, sync alone, and two workflows together."""
+    found: Deployment = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["queued_with_key", "together_with_key"])
 def any_deployment_with_key(request: pytest.FixtureRequest) -> Deployment:
-    """Each of both options with a key of the customer's."""
+    """All that there is with a key of the customer's."""
     found: Deployment = request.getfixturevalue(request.param)
     return found

@@ -32,6 +32,28 @@ VARIABLES: Mapping[str, Any] = {
     "package_dir": "tests/package",
     "notification_email": "search-team@example.com",
 }
+SOURCES: Mapping[str, Mapping[str, str]] = {
+    "handbook": {
+        "knowledge_base_id": KNOWLEDGE_BASE,
+        "data_source_id": DATA_SOURCE,
+        "bucket": "example-data",
+        "prefix": "handbook/",
+    },
+    "images": {
+        "knowledge_base_id": KNOWLEDGE_BASE,
+        "data_source_id": "DSRCE67890",
+        "bucket": "example-data",
+        "prefix": "images/",
+    },
+    "notes": {
+        "knowledge_base_id": "KBASE67890",
+        "data_source_id": "DSRCE00000",
+        "bucket": "example-notes",
+        "prefix": "",
+    },
+}
+"""Two data sources of one knowledge base and one of another."""
+
 REFERRING = frozenset({"aws_cloudwatch_event_target", "aws_sns_topic_policy"})
 """Types whose `arn` is that of the resource which they are about."""
 
@@ -45,6 +67,9 @@ mock_provider "aws" {{
   }}
   mock_data "aws_region" {{
     defaults = {{ region = "{region}" }}
+  }}
+  mock_data "aws_s3_bucket" {{
+    defaults = {{ bucket_region = "{region}" }}
   }}
 }}
 
@@ -62,6 +87,8 @@ class Resource:
     address: str
     type: str
     values: Mapping[str, Any]
+    made: bool = True
+    """False of what the configuration only looks up."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +116,9 @@ class Deployment:
 
     def all(self, kind: str) -> list[Resource]:
         return [resource for resource in self.resources if resource.type == kind]
+
+    def made(self, kind: str) -> list[Resource]:
+        return [resource for resource in self.all(kind) if resource.made]
 
     def one(self, kind: str, **values: Any) -> Resource:
         """The only resource of a type with these values."""
@@ -121,9 +151,9 @@ class Deployment:
         assert len(found) <= 1, f"{resource} is the ARN of {found}"
         return (found or [word])[0] + slash + rest
 
-    def definition(self) -> dict[str, Any]:
-        """The rendered definition of the state machine."""
-        definition: dict[str, Any] = json.loads(self.all("aws_sfn_state_machine")[0].values["definition"])
+    def definition(self, machine: str = "millrace-kendra-ingestion") -> dict[str, Any]:
+        """The rendered definition of a state machine."""
+        definition: dict[str, Any] = json.loads(self.one("aws_sfn_state_machine", name=machine).values["definition"])
         return definition
 
 
@@ -173,7 +203,7 @@ def _test(root: Path, variables: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
     for found in module.get("resources", []):
-        yield Resource(found["address"], found["type"], found["values"])
+        yield Resource(found["address"], found["type"], found["values"], found["mode"] == "managed")
     for child in module.get("child_modules", []):
         yield from _resources(child)
 
@@ -192,7 +222,7 @@ def _statement(said: Mapping[str, Any]) -> Statement:
 
 
 def _name(resource: Resource) -> str:
-    for attribute in ("function_name", "bucket", "layer_name", "name"):
+    for attribute in ("function_name", "bucket", "layer_name", "alarm_name", "name"):
         if resource.values.get(attribute):
             return str(resource.values[attribute])
     return resource.address

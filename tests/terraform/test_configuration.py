@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from millrace.local import offline_terraform
 from tests.terraform import mocked
-from tests.terraform.mocked import CONFIGURATION, DATA_SOURCE, KNOWLEDGE_BASE
+from tests.terraform.mocked import CONFIGURATION, DATA_SOURCE, KNOWLEDGE_BASE, SOURCES
 
 
 def test_files_are_formatted() -> None:
@@ -75,3 +76,44 @@ def test_a_replacement_that_names_what_nothing_fills_stops_the_plan(tmp_path: Pa
     said = mocked.refuse(root, deploy_option="sqs")
     assert any("placeholders that nothing fills: producers_arn" in one for one in said)
     assert any("no placeholder for producer_arn" in one for one in said)
+
+
+def test_a_workflow_without_its_own_is_refused_with_what_it_needs(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    existing = {"create_ingestion_bucket": False, "enable_eventbridge_on_existing_bucket": True}
+    for settings in ({}, existing):
+        said = mocked.refuse(root, ingestion_bucket=None, reports_bucket=None, **settings)
+        assert len(said) == 2
+        for bucket in ("ingestion_bucket", "reports_bucket"):
+            assert any(f"Workflow kendra_ingestion needs {bucket}, the name of the bucket" in one for one in said)
+    (alone,) = mocked.refuse(root, workflows=["kb_sync"])
+    assert "Workflow kb_sync needs sync_sources, the data sources to keep up to date" in alone
+
+
+def test_a_state_that_workflow_and_single_flight_both_have_stops_the_plan(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    definition = tmp_path / "state_machines" / "kb_sync.asl.json"
+    definition.write_text(definition.read_text().replace('"MissJob"', '"Mark"').replace('"CountPoll"', '"Covered"'))
+    said = mocked.refuse(root, workflows=["kb_sync"], sync_sources=SOURCES)
+    assert any(" has Covered, Mark, and a machine has one state of a name" in one for one in said), said
+
+
+def test_before_packaging_only_what_is_deployed_is_asked_for(tmp_path: Path) -> None:
+    root = mocked.copy(tmp_path)
+    (said,) = mocked.refuse(root, workflows=["kb_sync"], sync_sources=SOURCES, package_dir="nowhere")
+    assert "Not built yet: nowhere/kb_sync.zip, nowhere/layer.zip. " in said
+
+
+def test_every_variable_is_used() -> None:
+    for file in CONFIGURATION.rglob("variables.tf"):
+        code = "\n".join(other.read_text() for other in file.parent.glob("*.tf") if other != file)
+        for name in re.findall(r'^variable "(\w+)"', file.read_text(), flags=re.MULTILINE):
+            assert re.search(rf"\bvar\.{name}\b", code), f"{file} declares {name}, which nothing reads"
+
+
+def test_everything_declared_says_what_it_is() -> None:
+    for file in CONFIGURATION.rglob("*.tf"):
+        for block in re.findall(
+            r'^(?:variable|output) "\w+" \{\n.*?^\}', file.read_text(), flags=re.MULTILINE | re.DOTALL
+        ):
+            assert re.search(r'^  description = "[^"]', block, flags=re.MULTILINE), f"{file}: {block}"

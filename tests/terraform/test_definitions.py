@@ -1,4 +1,4 @@
-"""The state machine's definition, as Terraform renders it, judged by npm's asl-validator."""
+"""The state machines' definitions, as Terraform renders them, judged by npm's asl-validator."""
 
 from __future__ import annotations
 
@@ -48,13 +48,16 @@ def validator(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [node, str(folder / "node_modules" / "asl-validator" / "dist" / "bin" / "asl-validator.js")]
 
 
-def rendered(deployment: Deployment) -> str:
+def rendered(deployment: Deployment, machine: str) -> str:
     """The definition with real-looking ARNs where the mocked provider has words."""
-    definition = json.dumps(deployment.definition())
-    for function in deployment.all("aws_lambda_function"):
-        name = function.values["function_name"]
-        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
-        definition = definition.replace(function.values["arn"], arn)
+    definition = json.dumps(deployment.definition(machine))
+    for kind, service, name in (
+        ("aws_lambda_function", "lambda:{}:function", "function_name"),
+        ("aws_sfn_state_machine", "states:{}:stateMachine", "name"),
+    ):
+        for resource in deployment.all(kind):
+            place = service.format(f"{REGION}:{ACCOUNT}")
+            definition = definition.replace(resource.values["arn"], f"arn:aws:{place}:{resource.values[name]}")
     return definition
 
 
@@ -65,9 +68,12 @@ def validate(validator: list[str], definition: str, folder: Path) -> subprocess.
     return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
 
 
-def test_the_rendered_definition_is_valid(any_deployment: Deployment, validator: list[str], tmp_path: Path) -> None:
-    done = validate(validator, rendered(any_deployment), tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_every_rendered_definition_is_valid(every_deployment: Deployment, validator: list[str], tmp_path: Path) -> None:
+    machines = [machine.values["name"] for machine in every_deployment.all("aws_sfn_state_machine")]
+    assert machines
+    for machine in machines:
+        done = validate(validator, rendered(every_deployment, machine), tmp_path)
+        assert done.returncode == 0, machine + done.stdout + done.stderr
 
 
 def _dangling(definition: dict[str, Any]) -> None:
@@ -84,7 +90,7 @@ def _quoted_number(definition: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("damage", [_dangling, _unknown_field, _quoted_number])
 def test_the_validator_would_notice(damage: Any, deployment: Deployment, validator: list[str], tmp_path: Path) -> None:
-    definition = json.loads(rendered(deployment))
+    definition = json.loads(rendered(deployment, "millrace-kendra-ingestion"))
     damage(definition)
     done = validate(validator, json.dumps(definition), tmp_path)
     assert done.returncode != 0, done.stdout

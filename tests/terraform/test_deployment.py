@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.terraform.mocked import DATA_SOURCE, INDEX, KEY, KNOWLEDGE_BASE, Deployment, arn
+from tests.terraform.mocked import DATA_SOURCE, INDEX, KEY, KNOWLEDGE_BASE, SOURCES, Deployment, arn
 
 KEYS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "aws_cloudwatch_log_group": lambda group: group["kms_key_id"],
@@ -22,6 +22,14 @@ KEYS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "aws_sqs_queue": lambda queue: queue["kms_master_key_id"],
 }
 """Where each type that can be encrypted with a key names it."""
+
+USES: Mapping[str, set[str]] = {
+    "millrace-kendra-reader": {"kms:Decrypt"},
+    "millrace-manifest-created": set(),
+    **{f"millrace-kb-sync-{source}": {"kms:Decrypt"} for source in SOURCES},
+    **{f"millrace-kb-sync-{starter}": set() for starter in ("failed", "sweep", "tick")},
+}
+"""What those roles may do with the key that do not both read and write."""
 
 
 @pytest.mark.parametrize("kind", sorted(KEYS))
@@ -42,22 +50,23 @@ def test_everybody_who_reads_or_writes_may_use_the_given_key(any_deployment_with
             if statement.resources == {KEY}
             for action in statement.actions
         }
-        readers = {"millrace-kendra-reader": {"kms:Decrypt"}, "millrace-manifest-created": set[str]()}
-        assert actions == readers.get(name, {"kms:Decrypt", "kms:GenerateDataKey"}), name
+        assert actions == USES.get(name, {"kms:Decrypt", "kms:GenerateDataKey"}), name
 
 
-def test_nothing_answers_without_tls(queued: Deployment) -> None:
+def test_nothing_answers_without_tls(every_deployment: Deployment) -> None:
     policies = {"aws_s3_bucket_policy": "s3:*", "aws_sns_topic_policy": "sns:Publish", "aws_sqs_queue_policy": "sqs:*"}
     protected: set[str] = set()
     for kind, action in policies.items():
-        for policy in queued.all(kind):
-            (refusal,) = [found for found in queued.statements(policy.values["policy"]) if found.effect == "Deny"]
+        for policy in every_deployment.all(kind):
+            (refusal,) = [
+                found for found in every_deployment.statements(policy.values["policy"]) if found.effect == "Deny"
+            ]
             assert refusal.actions == {action}
             (condition,) = refusal.conditions
             assert condition == {"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}
             protected |= refusal.resources
     for kind in ("aws_s3_bucket", "aws_sns_topic", "aws_sqs_queue"):
-        assert {resource.values["arn"] for resource in queued.all(kind)} <= protected, kind
+        assert {resource.values["arn"] for resource in every_deployment.made(kind)} <= protected, kind
 
 
 def test_every_bucket_is_protected(deployment: Deployment) -> None:
@@ -83,22 +92,35 @@ def test_the_ingestion_bucket_alone_sends_events(deployment: Deployment) -> None
 
 def test_every_log_expires(any_deployment_with_key: Deployment) -> None:
     groups = any_deployment_with_key.all("aws_cloudwatch_log_group")
-    assert len(groups) == len(any_deployment_with_key.all("aws_lambda_function")) + 1
+    logging = ("aws_lambda_function", "aws_sfn_state_machine")
+    assert len(groups) == sum(len(any_deployment_with_key.all(kind)) for kind in logging)
     assert {group.values["retention_in_days"] for group in groups} == {7}
 
 
-def test_every_table_is_recoverable(queued: Deployment) -> None:
-    tables = {table.values["name"]: table.values for table in queued.all("aws_dynamodb_table")}
-    assert set(tables) == {"millrace-jobs", "millrace-ledger", "millrace-progress"}
-    for table in tables.values():
-        assert table["point_in_time_recovery"][0]["enabled"]
-        assert table["server_side_encryption"][0]["enabled"]
-    expiring = {name for name, table in tables.items() if table["ttl"]}
-    assert expiring == {"millrace-jobs", "millrace-progress"}, "the ledger forgets nothing"
+def test_every_table_is_recoverable(every_deployment: Deployment) -> None:
+    tables = every_deployment.all("aws_dynamodb_table")
+    assert tables
+    for table in tables:
+        assert table.values["point_in_time_recovery"][0]["enabled"]
+        assert table.values["server_side_encryption"][0]["enabled"]
 
 
-def test_the_concurrency_reaches_the_map_as_a_number(deployment: Deployment, deployment_with_key: Deployment) -> None:
-    for applied, concurrency in ((deployment, 2), (deployment_with_key, 3)):
+def test_locks_and_counters_expire_and_nothing_else(queued: Deployment, synced: Deployment) -> None:
+    expiring = {
+        table.values["name"]: bool(table.values["ttl"])
+        for applied in (queued, synced)
+        for table in applied.all("aws_dynamodb_table")
+    }
+    assert expiring == {
+        "millrace-jobs": True,
+        "millrace-ledger": False,
+        "millrace-progress": True,
+        "millrace-sync": False,
+    }
+
+
+def test_the_concurrency_reaches_the_map_as_a_number(deployment: Deployment, together_with_key: Deployment) -> None:
+    for applied, concurrency in ((deployment, 2), (together_with_key, 3)):
         maps = [state for state in applied.definition()["States"].values() if state["Type"] == "Map"]
         assert [state["MaxConcurrency"] for state in maps] == [concurrency]
 
@@ -248,13 +270,13 @@ def test_dead_letters_go_to_the_queue_that_takes_them(queued: Deployment) -> Non
         }
 
 
-def test_no_message_is_forgotten_before_any_other(queued: Deployment) -> None:
-    kept = {queue.values["name"]: queue.values["message_retention_seconds"] for queue in queued.all("aws_sqs_queue")}
-    assert len(kept) == 5
-    assert set(kept.values()) == {14 * 24 * 3600}
+def test_no_message_is_forgotten_before_any_other(queued: Deployment, synced: Deployment) -> None:
+    for applied, number in ((queued, 5), (synced, 4)):
+        kept = [queue.values["message_retention_seconds"] for queue in applied.all("aws_sqs_queue")]
+        assert kept == [14 * 24 * 3600] * number
 
 
-def test_no_function_has_reserved_concurrency(any_deployment: Deployment) -> None:
+def test_no_function_has_reserved_concurrency(every_deployment: Deployment) -> None:
     """Below the sum of the mappings' it would throttle their pollers, and a throttled message counts as received."""
-    for function in any_deployment.all("aws_lambda_function"):
+    for function in every_deployment.all("aws_lambda_function"):
         assert function.values["reserved_concurrent_executions"] is None

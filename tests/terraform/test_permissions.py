@@ -1,4 +1,6 @@
-"""Who may do what, read from the configuration's policies: each role exactly what its work needs."""
+"""Who may do what, read from the configuration's policies: each role exactly what its work needs.
+
+What holds for every role, and what Kendra ingestion's roles may do; test_kb_sync.py says what those of the sync may."""
 
 from __future__ import annotations
 
@@ -58,17 +60,26 @@ RESOURCELESS = {"WriteTraces", "DeliverLogs"}
 """Statements on every resource, because AWS offers none for their actions."""
 
 NEEDS: Mapping[str, frozenset[str]] = {
+    "aws-sdk:bedrockagent:getDataSource": frozenset({"bedrock:GetDataSource"}),
+    "aws-sdk:bedrockagent:getIngestionJob": frozenset({"bedrock:GetIngestionJob"}),
+    "aws-sdk:bedrockagent:startIngestionJob": frozenset({"bedrock:StartIngestionJob"}),
+    "aws-sdk:dynamodb:scan": frozenset({"dynamodb:Scan"}),
     "dynamodb:getItem": frozenset({"dynamodb:GetItem"}),
     "dynamodb:updateItem": frozenset({"dynamodb:UpdateItem"}),
     "aws-sdk:sfn:describeExecution": frozenset({"states:DescribeExecution"}),
     "lambda:invoke.waitForTaskToken": frozenset({"lambda:InvokeFunction"}),
     "sns:publish": frozenset({"sns:Publish"}),
+    "states:startExecution": frozenset({"states:StartExecution"}),
 }
-"""The actions that each call of the definition needs, by integration."""
+"""The actions that each call of a definition needs, by integration."""
 
 
 def roles(deployment: Deployment) -> set[str]:
-    return FUNCTIONS[deployment.option] | {MACHINE, RULE} | ({READER} if deployment.sink == "kendra" else set())
+    return {role.values["name"] for role in deployment.all("aws_iam_role")}
+
+
+def machines(deployment: Deployment) -> list[str]:
+    return [machine.values["name"] for machine in deployment.all("aws_sfn_state_machine")]
 
 
 def putters(deployment: Deployment) -> set[str]:
@@ -88,13 +99,13 @@ def states(definition: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield from states(machine)
 
 
-def tasks(deployment: Deployment) -> list[Mapping[str, Any]]:
-    return [state for state in states(deployment.definition()) if state["Type"] == "Task"]
+def tasks(deployment: Deployment, machine: str = MACHINE) -> list[Mapping[str, Any]]:
+    return [state for state in states(deployment.definition(machine)) if state["Type"] == "Task"]
 
 
 def working(deployment: Deployment, role: str) -> list[Statement]:
-    """What a role may do beyond writing its own logs and traces."""
-    apart = {*RESOURCELESS, "WriteLogs"}
+    """What a role may do beyond writing its own logs and traces, and using the key."""
+    apart = {*RESOURCELESS, "WriteLogs", "UseKey"}
     return [statement for statement in deployment.allowed(role) if statement.sid not in apart]
 
 
@@ -120,40 +131,44 @@ def rights(deployment: Deployment, service: str, resource: str) -> dict[str, set
     return found
 
 
-def test_every_role_is_known_and_has_one_policy(any_deployment: Deployment) -> None:
-    assert {role.values["name"] for role in any_deployment.all("aws_iam_role")} == roles(any_deployment)
-    policies = [policy.values["role"] for policy in any_deployment.all("aws_iam_role_policy")]
-    assert len(policies) == len(set(policies)) == len(roles(any_deployment))
+def test_every_role_has_one_policy(every_deployment: Deployment) -> None:
+    policies = [policy.values["role"] for policy in every_deployment.all("aws_iam_role_policy")]
+    assert len(policies) == len(set(policies)) == len(roles(every_deployment))
 
 
-def test_every_function_has_a_role_of_its_own(any_deployment: Deployment) -> None:
-    found = {
-        function.values["function_name"]: function.values["role"]
-        for function in any_deployment.all("aws_lambda_function")
-    }
-    assert found == {
-        name: any_deployment.one("aws_iam_role", name=name).values["arn"] for name in FUNCTIONS[any_deployment.option]
-    }
+def test_every_role_is_somebodys(any_deployment: Deployment) -> None:
+    reader = {READER} if any_deployment.sink == "kendra" else set[str]()
+    assert roles(any_deployment) == FUNCTIONS[any_deployment.option] | {MACHINE, RULE} | reader
 
 
-def test_no_action_is_a_pattern(any_deployment: Deployment) -> None:
-    for role in roles(any_deployment):
-        for statement in any_deployment.allowed(role):
+def test_every_function_and_machine_has_a_role_of_its_own(every_deployment: Deployment) -> None:
+    for kind, name, role in (
+        ("aws_lambda_function", "function_name", "role"),
+        ("aws_sfn_state_machine", "name", "role_arn"),
+    ):
+        for resource in every_deployment.all(kind):
+            own = every_deployment.one("aws_iam_role", name=resource.values[name]).values["arn"]
+            assert resource.values[role] == own, resource.values[name]
+
+
+def test_no_action_is_a_pattern(every_deployment: Deployment) -> None:
+    for role in roles(every_deployment):
+        for statement in every_deployment.allowed(role):
             assert statement.effect == "Allow"
             assert not [action for action in statement.actions if "*" in action or "?" in action], statement
 
 
-def test_every_resource_is_named_where_aws_has_one(any_deployment: Deployment) -> None:
-    for role in roles(any_deployment):
-        for statement in any_deployment.allowed(role):
+def test_every_resource_is_named_where_aws_has_one(every_deployment: Deployment) -> None:
+    for role in roles(every_deployment):
+        for statement in every_deployment.allowed(role):
             assert statement.resources, statement
             assert ("*" in statement.resources) == (statement.sid in RESOURCELESS), statement
 
 
-def test_no_statement_takes_the_place_of_another(any_deployment: Deployment) -> None:
+def test_no_statement_takes_the_place_of_another(every_deployment: Deployment) -> None:
     """hashicorp/aws lets a statement replace an earlier one with its Sid, without a word."""
-    for role in roles(any_deployment):
-        sids = [statement.sid for statement in any_deployment.allowed(role)]
+    for role in roles(every_deployment):
+        sids = [statement.sid for statement in every_deployment.allowed(role)]
         assert len(sids) == len(set(sids)), role
 
 
@@ -165,32 +180,42 @@ def test_each_statement_on_every_resource_says_why() -> None:
                 assert above.strip().startswith("#"), f"{file}: {line}"
 
 
-def test_a_role_is_trusted_by_one_service_and_by_no_other_account(any_deployment: Deployment) -> None:
-    services = {MACHINE: "states", RULE: "events", READER: "kendra"}
-    for role in roles(any_deployment):
-        trust = any_deployment.one("aws_iam_role", name=role).values["assume_role_policy"]
-        (statement,) = any_deployment.statements(trust)
+def test_a_role_is_trusted_by_one_service_and_by_no_other_account(every_deployment: Deployment) -> None:
+    for role in roles(every_deployment):
+        trust = every_deployment.one("aws_iam_role", name=role).values["assume_role_policy"]
+        (statement,) = every_deployment.statements(trust)
         (principal,) = statement.principals
-        assert principal == {"type": "Service", "identifiers": [f"{services.get(role, 'lambda')}.amazonaws.com"]}
-        conditions = {condition["variable"]: condition["values"] for condition in statement.conditions}
-        if role in services:
+        assert principal["type"] == "Service"
+        (service,) = principal["identifiers"]
+        if service != "lambda.amazonaws.com":
+            conditions = {condition["variable"]: condition["values"] for condition in statement.conditions}
             assert conditions["aws:SourceAccount"] == [ACCOUNT]
             assert conditions["aws:SourceArn"]
 
 
-def test_functions_log_to_their_own_group_alone(any_deployment: Deployment) -> None:
-    for function in FUNCTIONS[any_deployment.option]:
-        group = any_deployment.one("aws_cloudwatch_log_group", name=f"/aws/lambda/{function}").values["arn"]
-        (statement,) = [found for found in any_deployment.allowed(function) if found.sid == "WriteLogs"]
+def test_each_service_acts_with_the_roles_that_are_for_it(any_deployment: Deployment) -> None:
+    services = {MACHINE: "states", RULE: "events", READER: "kendra"}
+    for role in roles(any_deployment):
+        trust = any_deployment.one("aws_iam_role", name=role).values["assume_role_policy"]
+        (statement,) = any_deployment.statements(trust)
+        assert [*statement.principals[0]["identifiers"]] == [f"{services.get(role, 'lambda')}.amazonaws.com"]
+
+
+def test_functions_log_to_their_own_group_alone(every_deployment: Deployment) -> None:
+    for function in (found.values["function_name"] for found in every_deployment.all("aws_lambda_function")):
+        group = every_deployment.one("aws_cloudwatch_log_group", name=f"/aws/lambda/{function}").values["arn"]
+        (statement,) = [found for found in every_deployment.allowed(function) if found.sid == "WriteLogs"]
         assert statement.resources == {f"{group}:*"}
 
 
-def test_the_machine_may_do_what_its_definition_calls_and_no_more(any_deployment: Deployment) -> None:
-    needed: set[str] = set()
-    for task in tasks(any_deployment):
-        service = re.fullmatch(r"arn:aws:states:::(.+)", task["Resource"])
-        needed |= NEEDS[service[1]] if service else {"lambda:InvokeFunction"}
-    assert {action for statement in working(any_deployment, MACHINE) for action in statement.actions} == needed
+def test_each_machine_may_do_what_its_definition_calls_and_no_more(every_deployment: Deployment) -> None:
+    for machine in machines(every_deployment):
+        needed: set[str] = set()
+        for task in tasks(every_deployment, machine):
+            service = re.fullmatch(r"arn:aws:states:::(.+)", task["Resource"])
+            needed |= NEEDS[service[1]] if service else {"lambda:InvokeFunction"}
+        allowed = {action for statement in working(every_deployment, machine) for action in statement.actions}
+        assert allowed == needed, machine
 
 
 def test_the_machine_may_invoke_exactly_the_functions_that_it_calls(any_deployment: Deployment) -> None:

@@ -17,7 +17,7 @@ locals {
       asks    = ["kendra:BatchGetDocumentStatus"]
       environment = {
         KENDRA_INDEX_ID = var.sink.kendra_index_id
-        KENDRA_ROLE_ARN = one(aws_iam_role.kendra_reader[*].arn)
+        KENDRA_ROLE_ARN = one(module.kendra_reader[*].arn)
       }
     }
     bedrock = {
@@ -44,7 +44,7 @@ data "aws_iam_policy_document" "puts" {
   }
 
   dynamic "statement" {
-    for_each = aws_iam_role.kendra_reader
+    for_each = module.kendra_reader
 
     content {
       sid       = "LetKendraRead"
@@ -90,39 +90,6 @@ data "aws_iam_policy_document" "deletes" {
   }
 }
 
-data "aws_iam_policy_document" "kendra_trust" {
-  count = local.kendra ? 1 : 0
-
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["kendra.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = [local.sink_arn, "${local.sink_arn}/*"]
-    }
-  }
-}
-
-resource "aws_iam_role" "kendra_reader" {
-  count = local.kendra ? 1 : 0
-
-  name               = "${var.name_prefix}-kendra-reader"
-  description        = "Role that Kendra reads documents with"
-  assume_role_policy = data.aws_iam_policy_document.kendra_trust[0].json
-}
-
 data "aws_iam_policy_document" "kendra_reader" {
   count = local.kendra ? 1 : 0
 
@@ -143,10 +110,13 @@ data "aws_iam_policy_document" "kendra_reader" {
   }
 }
 
-resource "aws_iam_role_policy" "kendra_reader" {
-  count = local.kendra ? 1 : 0
+module "kendra_reader" {
+  source = "../service_role"
+  count  = local.kendra ? 1 : 0
 
-  name   = aws_iam_role.kendra_reader[0].name
-  role   = aws_iam_role.kendra_reader[0].id
-  policy = data.aws_iam_policy_document.kendra_reader[0].json
+  name        = "${var.name_prefix}-kendra-reader"
+  description = "Role that Kendra reads documents with"
+  service     = "kendra.amazonaws.com"
+  source_arns = [local.sink_arn, "${local.sink_arn}/*"]
+  policy      = data.aws_iam_policy_document.kendra_reader[0].json
 }

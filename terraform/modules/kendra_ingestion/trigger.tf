@@ -15,7 +15,7 @@ resource "aws_cloudwatch_event_rule" "manifest_created" {
 resource "aws_cloudwatch_event_target" "manifest_created" {
   rule     = aws_cloudwatch_event_rule.manifest_created.name
   arn      = module.state_machine.arn
-  role_arn = aws_iam_role.events.arn
+  role_arn = module.events_role.arn
 
   input_transformer {
     input_paths = {
@@ -37,36 +37,7 @@ resource "aws_cloudwatch_event_target" "manifest_created" {
     arn = module.dead_letters.arn
   }
 
-  depends_on = [aws_iam_role_policy.events, module.dead_letters]
-}
-
-data "aws_iam_policy_document" "events_trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["events.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [aws_cloudwatch_event_rule.manifest_created.arn]
-    }
-  }
-}
-
-resource "aws_iam_role" "events" {
-  name               = aws_cloudwatch_event_rule.manifest_created.name
-  description        = "Role of the rule that starts ${local.name}"
-  assume_role_policy = data.aws_iam_policy_document.events_trust.json
+  depends_on = [module.dead_letters]
 }
 
 data "aws_iam_policy_document" "events" {
@@ -77,16 +48,20 @@ data "aws_iam_policy_document" "events" {
   }
 }
 
-resource "aws_iam_role_policy" "events" {
-  name   = aws_iam_role.events.name
-  role   = aws_iam_role.events.id
-  policy = data.aws_iam_policy_document.events.json
+module "events_role" {
+  source = "../service_role"
+
+  name        = aws_cloudwatch_event_rule.manifest_created.name
+  description = "Role of the rule that starts ${local.name}"
+  service     = "events.amazonaws.com"
+  source_arns = [aws_cloudwatch_event_rule.manifest_created.arn]
+  policy      = data.aws_iam_policy_document.events.json
 }
 
 module "dead_letters" {
   source = "../queue"
 
   name        = "${local.name}-dead-letters"
-  senders     = { "events.amazonaws.com" = aws_cloudwatch_event_rule.manifest_created.arn }
+  senders     = { "events.amazonaws.com" = [aws_cloudwatch_event_rule.manifest_created.arn] }
   kms_key_arn = var.kms_key_arn
 }

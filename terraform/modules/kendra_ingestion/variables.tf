@@ -9,6 +9,11 @@ variable "ingestion_bucket" {
     name = string
     arn  = string
   })
+
+  validation {
+    condition     = var.ingestion_bucket != null
+    error_message = "Workflow kendra_ingestion needs ingestion_bucket, the name of the bucket that teams drop documents and manifests into."
+  }
 }
 
 variable "reports_bucket" {
@@ -17,6 +22,11 @@ variable "reports_bucket" {
     name = string
     arn  = string
   })
+
+  validation {
+    condition     = var.reports_bucket != null
+    error_message = "Workflow kendra_ingestion needs reports_bucket, the name of the bucket for reports and archived manifests."
+  }
 }
 
 variable "notifications_topic_arn" {

@@ -31,8 +31,8 @@ variable "dead_letters_of" {
 }
 
 variable "senders" {
-  description = "AWS services that may send, and the resource that they may do it for: { \"events.amazonaws.com\" = <ARN of a rule> }."
-  type        = map(string)
+  description = "AWS services that may send, and the resources that they may do it for: { \"events.amazonaws.com\" = [<ARN of a rule>] }."
+  type        = map(list(string))
   default     = {}
 }
 

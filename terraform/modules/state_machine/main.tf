@@ -10,7 +10,8 @@ locals {
   # Known from the name alone: the role trusts the machine, and the machine needs the role.
   arn = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${var.name}"
 
-  files       = concat([var.definition], var.replacements[*])
+  sources     = concat([var.definition], var.parts)
+  files       = concat(local.sources, var.replacements[*])
   placeholder = "[$]{([a-z0-9_]+)}"
 
   # The files are JSON as they stand, so what is replaced is known before anything is filled in.
@@ -20,10 +21,10 @@ locals {
   given    = toset(keys(var.substitutions))
   unused   = setsubtract(local.given, local.wanted)
   unfilled = setsubtract(local.wanted, local.given)
-  homeless = setsubtract(
-    flatten([for replacements in slice(local.parsed, 1, length(local.parsed)) : keys(replacements.States)]),
-    keys(local.parsed[0].States),
-  )
+  named    = flatten([for source in slice(local.parsed, 0, length(local.sources)) : keys(source.States)])
+  repeated = [for name in distinct(local.named) : name if length([for other in local.named : other if other == name]) > 1]
+  replaced = flatten([for file in slice(local.parsed, length(local.sources), length(local.files)) : keys(file.States)])
+  homeless = setsubtract(local.replaced, local.named)
 
   # templatefile fills in a whole file, so what only a replaced state names is filled in too, with a blank.
   blank = { for name in toset(flatten([for path in local.files : regexall(local.placeholder, file(path))])) : name => "" }
@@ -41,35 +42,6 @@ resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/vendedlogs/states/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
-}
-
-data "aws_iam_policy_document" "trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["states.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [local.arn]
-    }
-  }
-}
-
-resource "aws_iam_role" "this" {
-  name               = var.name
-  description        = "Role of the state machine ${var.name}"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
 }
 
 data "aws_iam_policy_document" "this" {
@@ -114,15 +86,19 @@ data "aws_iam_policy_document" "this" {
   }
 }
 
-resource "aws_iam_role_policy" "this" {
-  name   = var.name
-  role   = aws_iam_role.this.id
-  policy = data.aws_iam_policy_document.this.json
+module "role" {
+  source = "../service_role"
+
+  name        = var.name
+  description = "Role of the state machine ${var.name}"
+  service     = "states.amazonaws.com"
+  source_arns = [local.arn]
+  policy      = data.aws_iam_policy_document.this.json
 }
 
 resource "aws_sfn_state_machine" "this" {
   name       = var.name
-  role_arn   = aws_iam_role.this.arn
+  role_arn   = module.role.arn # creating a machine with logging fails until its role may deliver logs
   definition = jsonencode(merge(local.rendered[0], { States = merge(local.rendered[*].States...) }))
 
   logging_configuration {
@@ -158,11 +134,13 @@ resource "aws_sfn_state_machine" "this" {
     }
 
     precondition {
+      condition     = length(local.repeated) == 0
+      error_message = "More than one of ${join(", ", local.sources)} has ${join(", ", local.repeated)}, and a machine has one state of a name. Rename the definition's own."
+    }
+
+    precondition {
       condition     = length(local.homeless) == 0
       error_message = "${join(" with ", local.files)} replaces states that are not there: ${join(", ", local.homeless)}. Nothing would lead to them."
     }
   }
-
-  # Creating a machine with logging fails until its role may deliver logs.
-  depends_on = [aws_iam_role_policy.this]
 }

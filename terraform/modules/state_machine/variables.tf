@@ -8,14 +8,20 @@ variable "definition" {
   type        = string
 }
 
+variable "parts" {
+  description = "Paths of files with States that join the definition's, with placeholders as there: what several machines have in common. No two of them, nor one and the definition, may have a state of the same name."
+  type        = list(string)
+  default     = []
+}
+
 variable "replacements" {
-  description = "Path of a file with States that stand in place of the definition's states of the same names, with placeholders as there. Null replaces none."
+  description = "Path of a file with States that stand in place of the definition's, or its parts', states of the same names, with placeholders as there. Null replaces none."
   type        = string
   default     = null
 }
 
 variable "substitutions" {
-  description = "What each placeholder of the definition stands for, as it is with its replacements. Each must occur in it, and each of its placeholders must be here."
+  description = "What each placeholder of the definition stands for, as it is with its parts and replacements. Each must occur in it, and each of its placeholders must be here."
   type        = map(string)
 }
 

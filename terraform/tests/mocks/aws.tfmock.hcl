@@ -65,3 +65,15 @@ mock_resource "aws_sqs_queue" {
 mock_resource "aws_cloudwatch_event_rule" {
   defaults = { arn = "arn:aws:events:eu-west-1:123456789012:rule/mock" }
 }
+
+mock_resource "aws_pipes_pipe" {
+  defaults = { arn = "arn:aws:pipes:eu-west-1:123456789012:pipe/mock" }
+}
+
+mock_resource "aws_scheduler_schedule" {
+  defaults = { arn = "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/mock" }
+}
+
+mock_resource "aws_cloudwatch_metric_alarm" {
+  defaults = { arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:mock" }
+}

@@ -16,7 +16,13 @@ import pytest
 from millrace import packaging
 from millrace.packaging import Layer, Packages, PackagingError, package
 
-FUNCTIONS = ("load_manifest", "list_batches", "process_batch", "verify", "aggregate_failures", "archive_manifest")
+WORKFLOWS = ["kb_sync", "kendra_ingestion"]
+LAMBDAS = packaging.REPOSITORY / "lambdas"
+HANDLERS = sorted(
+    f"{file.parent.name}.{file.stem}" for file in LAMBDAS.glob("*/*.py") if "\ndef handler(" in file.read_text()
+)
+"""The modules that Lambda calls."""
+
 RUNTIME = ("boto3", "botocore", "dateutil", "s3transfer", "six", "urllib3")
 """What Lambda's runtime brings, by import name."""
 ENVIRONMENT = {
@@ -50,9 +56,11 @@ def for_host(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 
 @pytest.fixture
 def unpacked(for_host: Packages, tmp_path: Path) -> Path:
-    """A machine with the packages and Lambda's runtime and nothing else: task/, opt/python/ and runtime/."""
-    with zipfile.ZipFile(for_host.functions["kendra_ingestion"]) as functions:
-        functions.extractall(tmp_path / "task")
+    """A machine with the packages and Lambda's runtime and nothing else: task/ of each workflow, opt/python/ and
+    runtime/."""
+    for workflow, path in for_host.functions.items():
+        with zipfile.ZipFile(path) as functions:
+            functions.extractall(tmp_path / workflow / "task")
     with zipfile.ZipFile(for_host.layer) as layer:
         layer.extractall(tmp_path / "opt")
     (tmp_path / "runtime").mkdir()
@@ -66,9 +74,10 @@ def unpacked(for_host: Packages, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def import_handler(machine: Path, function: str) -> subprocess.CompletedProcess[str]:
-    path = [str(machine / folder) for folder in ("task", "opt/python", "runtime")]
-    code = f"import sys; sys.path[:0] = {path!r}; from kendra_ingestion.{function} import handler"
+def import_handler(machine: Path, module: str) -> subprocess.CompletedProcess[str]:
+    workflow = module.partition(".")[0]
+    path = [str(machine / folder) for folder in (f"{workflow}/task", "opt/python", "runtime")]
+    code = f"import sys; sys.path[:0] = {path!r}; from {module} import handler"
     isolated = [sys.executable, "-I", "-S", "-B", "-c", code]
     return subprocess.run(isolated, capture_output=True, text=True, env=ENVIRONMENT, check=False)
 
@@ -84,7 +93,7 @@ def test_building_again_elsewhere_gives_the_same_bytes(
     monkeypatch.chdir(tmp_path)
     second = package(Path("elsewhere"), platform)
     assert second.layer.read_bytes() == first.layer.read_bytes()
-    assert list(second.functions) == ["kendra_ingestion"]
+    assert list(second.functions) == WORKFLOWS
     for workflow, path in second.functions.items():
         assert path.read_bytes() == first.functions[workflow].read_bytes()
 
@@ -99,16 +108,16 @@ def test_a_changed_time_or_mode_of_a_source_changes_no_byte(tmp_path: Path) -> N
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_handler_imports_from_the_packages_alone(unpacked: Path, function: str) -> None:
-    imported = import_handler(unpacked, function)
+@pytest.mark.parametrize("module", HANDLERS)
+def test_every_handler_imports_from_its_package_and_the_layer_alone(unpacked: Path, module: str) -> None:
+    imported = import_handler(unpacked, module)
     assert imported.returncode == 0, imported.stderr
 
 
 @pytest.mark.parametrize("dependency", ["aws_lambda_powertools", "aws_xray_sdk", "jsonschema", "rpds"])
 def test_a_dependency_that_the_layer_lacks_is_noticed(unpacked: Path, dependency: str) -> None:
     shutil.rmtree(unpacked / "opt" / "python" / dependency)
-    imported = import_handler(unpacked, "load_manifest")
+    imported = import_handler(unpacked, "kendra_ingestion.load_manifest")
     assert imported.returncode != 0
     assert f"No module named '{dependency}" in imported.stderr
 
@@ -139,6 +148,12 @@ def test_the_functions_zip_holds_the_package_with_its_schema_and_no_cache(for_la
     assert "kendra_ingestion/__init__.py" in names
     assert "kendra_ingestion/manifest.schema.json" in names
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_a_workflows_zip_holds_no_other_workflow(for_lambda: Packages) -> None:
+    for workflow, path in for_lambda.functions.items():
+        with zipfile.ZipFile(path) as functions:
+            assert {name.split("/")[0] for name in functions.namelist()} == {workflow, "shared"}
 
 
 def test_shared_code_goes_into_every_zip_and_makes_none_of_its_own(tmp_path: Path) -> None:

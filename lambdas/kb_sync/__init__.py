@@ -1,0 +1,1 @@
+"""The Lambda function of the knowledge base sync: what its executions and its table say, as metrics."""

@@ -1,0 +1,301 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name_prefix             = "example"
+  batching_window_seconds = 10
+  poll_seconds            = 20
+  seconds_between_starts  = 30
+  sweep_minutes           = 5
+  pending_alarm_minutes   = 60
+  notifications_topic_arn = "arn:aws:sns:eu-west-1:123456789012:example-notifications"
+  package                 = "tests/package/kb_sync.zip"
+  layers                  = ["arn:aws:lambda:eu-west-1:123456789012:layer:example-dependencies:1"]
+  log_retention_days      = 30
+
+  sources = {
+    handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "handbook/" }
+    images   = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "" }
+  }
+}
+
+run "hears_of_uploads_and_deletions_under_each_sources_prefix" {
+  command = plan
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.changed["handbook"].event_pattern) == {
+      source      = ["aws.s3"]
+      detail-type = ["Object Created", "Object Deleted"]
+      detail = {
+        bucket = { name = ["example-data"] }
+        object = { key = [{ prefix = "handbook/" }] }
+      }
+    }
+    error_message = "The pattern is ${aws_cloudwatch_event_rule.changed["handbook"].event_pattern}."
+  }
+
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.changed["images"].event_pattern).detail == { bucket = { name = ["example-data"] } }
+    error_message = "The pattern is ${aws_cloudwatch_event_rule.changed["images"].event_pattern}."
+  }
+}
+
+run "names_what_belongs_to_a_source_for_it" {
+  command = plan
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["handbook", "images"] : toset([
+        aws_cloudwatch_event_rule.changed[name].name,
+        module.queue[name].name,
+        aws_pipes_pipe.this[name].name,
+      ]) == toset(["example-kb-sync-${name}"])
+    ])
+    error_message = "The pipes are ${join(", ", values(aws_pipes_pipe.this)[*].name)}."
+  }
+}
+
+run "writes_what_happened_into_the_queue" {
+  command = apply
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition = alltrue([
+      for name, target in aws_cloudwatch_event_target.changed :
+      target.arn == module.queue[name].arn
+      && one(target.dead_letter_config).arn == module.dead_letters.arn
+      && one(target.input_transformer).input_paths == tomap({
+        bucket    = "$.detail.bucket.name"
+        key       = "$.detail.object.key"
+        sequencer = "$.detail.object.sequencer"
+        event     = "$.detail-type"
+      })
+      && jsondecode(replace(one(target.input_transformer).input_template, "/<([a-z]+)>/", "\"$1\"")) == {
+        bucket    = "bucket"
+        key       = "key"
+        sequencer = "sequencer"
+        event     = "event"
+      }
+    ])
+    error_message = "The targets are ${jsonencode(aws_cloudwatch_event_target.changed)}."
+  }
+}
+
+run "makes_a_batch_of_messages_requests_for_the_sources_own_data_source" {
+  command = apply
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition = { for name, pipe in aws_pipes_pipe.this : name => jsondecode(one(pipe.target_parameters).input_template) } == {
+      handbook = { knowledgeBaseId = "KBASE12345", dataSourceId = "DSRCE12345" }
+      images   = { knowledgeBaseId = "KBASE12345", dataSourceId = "DSRCE67890" }
+    }
+    error_message = "The requests are ${jsonencode(values(aws_pipes_pipe.this)[*].target_parameters)}."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, pipe in aws_pipes_pipe.this :
+      pipe.source == module.queue[name].arn
+      && pipe.target == output.state_machine_arn
+      && pipe.role_arn == module.pipe_role[name].arn
+      && one(one(pipe.source_parameters).sqs_queue_parameters).batch_size == 1000
+      && one(one(pipe.source_parameters).sqs_queue_parameters).maximum_batching_window_in_seconds == 10
+      && one(one(pipe.target_parameters).step_function_state_machine_parameters).invocation_type == "FIRE_AND_FORGET"
+    ])
+    error_message = "The pipes are ${jsonencode(aws_pipes_pipe.this)}."
+  }
+
+  assert {
+    condition     = max([for pipe in aws_pipes_pipe.this : 1000 * (length(one(pipe.target_parameters).input_template) + 1)]...) < 262144
+    error_message = "A whole batch is more than the input of an execution may be."
+  }
+}
+
+run "offers_a_message_for_a_day_and_hides_it_while_its_window_fills" {
+  command = plan
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  variables {
+    batching_window_seconds = 300
+  }
+
+  assert {
+    condition     = local.visibility_timeout == 480
+    error_message = "A message is hidden for ${local.visibility_timeout} seconds."
+  }
+}
+
+run "calls_the_sweeper_by_what_failed_and_the_metrics_by_all_that_ended" {
+  command = apply
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.ended.event_pattern) == {
+      source      = ["aws.states"]
+      detail-type = ["Step Functions Execution Status Change"]
+      detail = {
+        stateMachineArn = [output.state_machine_arn]
+        status          = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+      }
+    }
+    error_message = "The pattern is ${aws_cloudwatch_event_rule.ended.event_pattern}."
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.failed.event_pattern) == {
+      source      = ["aws.states"]
+      detail-type = ["Step Functions Execution Status Change"]
+      detail = {
+        stateMachineArn = [output.state_machine_arn]
+        status          = ["FAILED", "TIMED_OUT", "ABORTED"]
+        name            = [{ anything-but = { prefix = "sweep-" } }]
+      }
+    }
+    error_message = "The pattern is ${aws_cloudwatch_event_rule.failed.event_pattern}."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_target.failed.arn == module.sweeper.arn
+      && aws_cloudwatch_event_target.failed.role_arn == module.failed_role.arn
+      && aws_cloudwatch_event_target.ended.arn == module.metrics.arn
+      && aws_lambda_permission.ended.source_arn == aws_cloudwatch_event_rule.ended.arn
+      && aws_lambda_permission.ended.source_account == "123456789012"
+      && aws_lambda_permission.ended.principal == "events.amazonaws.com"
+    )
+    error_message = "The rules call ${aws_cloudwatch_event_target.failed.arn} and ${aws_cloudwatch_event_target.ended.arn}."
+  }
+}
+
+run "sweeps_and_measures_by_the_clock" {
+  command = apply
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition = { for name, schedule in aws_scheduler_schedule.this : name => [schedule.name, schedule.schedule_expression] } == {
+      sweep = ["example-kb-sync-sweep", "rate(5 minutes)"]
+      tick  = ["example-kb-sync-tick", "rate(5 minutes)"]
+    }
+    error_message = "The schedules are ${jsonencode(aws_scheduler_schedule.this)}."
+  }
+
+  assert {
+    condition = (
+      one(aws_scheduler_schedule.this["sweep"].target).arn == module.sweeper.arn
+      && jsondecode(one(aws_scheduler_schedule.this["sweep"].target).input) == {}
+      && one(aws_scheduler_schedule.this["tick"].target).arn == module.metrics.arn
+      && jsondecode(one(aws_scheduler_schedule.this["tick"].target).input) == { tick = true }
+    )
+    error_message = "The schedules call ${jsonencode(values(aws_scheduler_schedule.this)[*].target)}."
+  }
+}
+
+run "counts_one_minute_in_the_singular" {
+  command = plan
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  variables {
+    sweep_minutes = 1
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["sweep"].schedule_expression == "rate(1 minute)"
+    error_message = "The schedule is ${aws_scheduler_schedule.this["sweep"].schedule_expression}."
+  }
+}
+
+run "tells_of_old_requests_failures_and_dead_letters" {
+  command = plan
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition = {
+      for name, alarm in aws_cloudwatch_metric_alarm.this :
+      name => [alarm.alarm_name, alarm.namespace, alarm.metric_name, alarm.statistic, alarm.threshold, alarm.treat_missing_data]
+      } == {
+      pending      = ["example-kb-sync-pending", "Millrace", "OldestPendingSeconds", "Maximum", 3600, "missing"]
+      failed       = ["example-kb-sync-failed", "Millrace", "SyncsFailed", "Sum", 1, "notBreaching"]
+      dead-letters = ["example-kb-sync-dead-letters", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", 1, "notBreaching"]
+    }
+    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      alarm.alarm_actions == toset([var.notifications_topic_arn]) && alarm.comparison_operator == "GreaterThanOrEqualToThreshold"
+    ])
+    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
+  }
+
+  assert {
+    condition     = [for name, alarm in aws_cloudwatch_metric_alarm.this : name if alarm.insufficient_data_actions != null] == ["pending"]
+    error_message = "Nobody is told when nothing is measured any more."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["pending"].dimensions == tomap({ service = "kb_sync" })
+      && aws_cloudwatch_metric_alarm.this["failed"].dimensions == tomap({ service = "kb_sync" })
+      && aws_cloudwatch_metric_alarm.this["dead-letters"].dimensions == tomap({ QueueName = "example-kb-sync-dead-letters" })
+    )
+    error_message = "The alarms look at ${jsonencode(values(aws_cloudwatch_metric_alarm.this)[*].dimensions)}."
+  }
+}
+
+run "keeps_requests_in_a_table_that_forgets_nothing" {
+  command = plan
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  assert {
+    condition     = output.table == "example-sync"
+    error_message = "The table is ${output.table}."
+  }
+}
+
+run "refuses_to_keep_nothing_up_to_date" {
+  command         = plan
+  expect_failures = [var.sources]
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  variables {
+    sources = {}
+  }
+}
