@@ -2,12 +2,12 @@
 #
 # Settings: PYTHON=python3.12 (which interpreter makes the virtual environment), DIR=.millrace (the folder of the
 # embedded AWS: a second demo runs side by side in another folder), TERRAFORM=terraform (for plan and apply). For the
-# demo: OPTION=sfn or sqs (terraform/'s deploy_option), SINK=kendra or bedrock.
+# demo: WORKFLOW=kendra_ingestion or kb_sync, and of the first OPTION=sfn or sqs (terraform/'s deploy_option) and
+# SINK=kendra or bedrock.
 
 PYTHON ?= python3
 DIR ?= .millrace
-OPTION ?= sfn
-SINK ?= kendra
+WORKFLOW ?= kendra_ingestion
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,15 +36,15 @@ lock: ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --annotation-style line \
 		--group lambda --group local --group test --group build --output-file requirements.lock pyproject.toml
 
-demo: $(READY) ## Deploy to the embedded AWS, ingest the sample, show the report and an answer
-	@$(MILLRACE) local demo --option $(OPTION) --sink $(SINK)
+demo: $(READY) ## Deploy a workflow to the embedded AWS, run its sample, show what became of it and an answer
+	@$(MILLRACE) local demo --workflow $(WORKFLOW) $(if $(OPTION),--option $(OPTION)) $(if $(SINK),--sink $(SINK))
 
 test: $(READY) ## Every check and test that this machine can run; names what it skips and why
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(READY) ## The long campaigns: a death at every call of every function, 20,000 documents (about an hour)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m soak
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m soak
 
 check: $(READY) ## Lint, types, formats; edits nothing
 	@$(BIN)/ruff check .

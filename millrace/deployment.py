@@ -1,7 +1,7 @@
 """Which deployment of Millrace a command talks to, on AWS or on the embedded AWS, and clients for it.
 
-A deployment is what Terraform's outputs say (docs/architecture.md, "Names that Terraform gives"). They are
-looked for in this order:
+A deployment is what Terraform's outputs say (docs/architecture.md, "Names that Terraform gives"; docs/kb_sync.md,
+"Terraform"). They are looked for in this order:
 
 1. a file that was named (`--outputs`, MILLRACE_OUTPUTS): what `terraform output -json` printed
 2. `<folder>/deployment.json`, while the embedded AWS of that folder is running
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import boto3
 from botocore.config import Config
 
 from millrace import terraform_core
-from millrace.errors import NoDeployment, UsageError
+from millrace.errors import NoDeployment, NotDeployed, UsageError
 from millrace.local import session
 from millrace.local.instance import Instance
 
@@ -36,19 +37,24 @@ SETTINGS: Mapping[str, Any] = {
 EMBEDDED_SETTINGS: Mapping[str, Any] = {**SETTINGS, "proxies": {}, "s3": {"addressing_style": "path"}}
 
 
+class Workflow(StrEnum):
+    """What a deployment may hold: `workflows` of terraform/."""
+
+    KENDRA_INGESTION = "kendra_ingestion"
+    KB_SYNC = "kb_sync"
+
+
 NEEDED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "deploy_option": {"sfn": (), "sqs": ("progress_table",)},
     "sink": {"kendra": ("kendra_index_id",), "bedrock": ("knowledge_base_id", "data_source_id")},
 }
-"""Which outputs each option and each sink has beside those that every deployment has."""
+"""Which outputs each option and each sink of kendra_ingestion has beside those that it always has."""
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """One deployed pipeline. The outputs that only another option or sink has are None; `endpoint` is None on AWS;
-    `source` says where the outputs were read."""
+class KendraIngestion:
+    """The outputs of kendra_ingestion; those that only another option or sink has are None."""
 
-    aws_region: str
     deploy_option: str
     sink: str
     ingestion_bucket: str
@@ -56,14 +62,94 @@ class Deployment:
     state_machine_arn: str
     jobs_table: str
     ledger_table: str
-    notifications_topic_arn: str
     dead_letter_queue_url: str
     kendra_index_id: str | None = None
     knowledge_base_id: str | None = None
     data_source_id: str | None = None
     progress_table: str | None = None
+
+
+@dataclass(frozen=True)
+class SyncSource:
+    """A data source that is kept up to date; requests come from what is under the prefix of the bucket."""
+
+    name: str
+    knowledge_base_id: str
+    data_source_id: str
+    bucket: str
+    prefix: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its key in the sync table."""
+        return f"{self.knowledge_base_id}/{self.data_source_id}"
+
+
+@dataclass(frozen=True)
+class KbSync:
+    """The outputs of kb_sync."""
+
+    kb_sync_state_machine_arn: str
+    sync_table: str
+    sync_dead_letter_queue_url: str
+    sources: tuple[SyncSource, ...]
+
+    def source(self, name: str | None) -> SyncSource:
+        """The source of that name; the only one where none is named. Raises UsageError, which names those that exist.
+
+        A source can also be named by its key.
+        """
+        known = ", ".join(source.name for source in self.sources) or "none"
+        if name is None:
+            if len(self.sources) == 1:
+                return self.sources[0]
+            raise UsageError(f"which source? This deployment's sync_sources are: {known}")
+        found = next((source for source in self.sources if name in (source.name, source.key)), None)
+        if found is None:
+            raise UsageError(f"no source {name}; this deployment's sync_sources are: {known}")
+        return found
+
+    def name_of(self, key: str) -> str:
+        """What a person calls the key: its source's name, or the key itself where no source has it any more."""
+        return next((source.name for source in self.sources if source.key == key), key)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is deployed together: a workflow that is not is None. `endpoint` is None on AWS; `source` says where the
+    outputs were read."""
+
+    aws_region: str
+    notifications_topic_arn: str
+    kendra_ingestion: KendraIngestion | None = None
+    kb_sync: KbSync | None = None
     endpoint: str | None = None
     source: str = ""
+
+    @property
+    def workflows(self) -> tuple[Workflow, ...]:
+        return tuple(workflow for workflow in Workflow if getattr(self, workflow) is not None)
+
+    @property
+    def ingestion(self) -> KendraIngestion:
+        """Raises NotDeployed."""
+        if self.kendra_ingestion is None:
+            raise self._lacks(Workflow.KENDRA_INGESTION)
+        return self.kendra_ingestion
+
+    @property
+    def sync(self) -> KbSync:
+        """Raises NotDeployed."""
+        if self.kb_sync is None:
+            raise self._lacks(Workflow.KB_SYNC)
+        return self.kb_sync
+
+    def _lacks(self, workflow: Workflow) -> NotDeployed:
+        there = ", ".join(self.workflows) or "nothing"
+        return NotDeployed(
+            f"{workflow} is not deployed at {self.describe()}, only {there}; "
+            f"add {workflow} to the variable workflows of terraform/ and apply it"
+        )
 
     @property
     def embedded(self) -> bool:
@@ -87,30 +173,84 @@ class Deployment:
         return session.of_our_own(self.aws_region, **EMBEDDED_CREDENTIALS)
 
 
-_OUTPUTS = tuple(field.name for field in fields(Deployment) if field.name not in ("endpoint", "source"))
-_OF_SOME = frozenset(name for kinds in NEEDED_BY.values() for names in kinds.values() for name in names)
-
-
 def from_outputs(outputs: Mapping[str, Any], source: str, endpoint: str | None = None) -> Deployment:
     """Read Terraform's outputs, plain or as `terraform output -json` wraps them in `{"value": ...}`.
 
-    Raises NoDeployment, which names every output that the deployment's option and sink need and that is not there.
+    Outputs without `workflows` are of kendra_ingestion, the only workflow where none is chosen. Raises NoDeployment,
+    which names every output that the workflows, the option and the sink need and that is not there.
     """
     plain = {
         name: value["value"] if isinstance(value, dict) and "value" in value else value
         for name, value in outputs.items()
     }
-    found = {name: plain[name] for name in _OUTPUTS if isinstance(plain.get(name), str) and plain[name]}
-    needed = {name for name in _OUTPUTS if name not in _OF_SOME}
-    for choice, kinds in NEEDED_BY.items():
-        kind = found.get(choice)
-        if kind is not None and kind not in kinds:
-            raise NoDeployment(f"{source} has {choice} {kind!r}; this version of millrace knows {', '.join(kinds)}")
-        needed.update(kinds[kind] if kind else ())
-    missing = [name for name in _OUTPUTS if name in needed - found.keys()]
-    if missing:
-        raise NoDeployment(f"{source} lacks the outputs {', '.join(missing)}; run terraform apply there")
-    return Deployment(**found, endpoint=endpoint, source=source)
+    reading = _Reading(plain, source)
+    workflows = reading.workflows()
+    common = reading.texts("aws_region", "notifications_topic_arn")
+    ingestion = reading.kendra_ingestion() if Workflow.KENDRA_INGESTION in workflows else None
+    sync = reading.kb_sync() if Workflow.KB_SYNC in workflows else None
+    reading.complain()
+    return Deployment(**common, kendra_ingestion=ingestion, kb_sync=sync, endpoint=endpoint, source=source)
+
+
+class _Reading:
+    """Reads outputs and keeps in mind which of them are missing, so that all are named at once."""
+
+    def __init__(self, outputs: Mapping[str, Any], source: str) -> None:
+        self._outputs = outputs
+        self._source = source
+        self._missing: list[str] = []
+
+    def workflows(self) -> Sequence[str]:
+        found = self._outputs.get("workflows") or [Workflow.KENDRA_INGESTION]
+        known = [workflow.value for workflow in Workflow]
+        if unknown := [name for name in found if name not in known]:
+            raise self._of_another_version("workflows", ", ".join(unknown), known)
+        return found
+
+    def kendra_ingestion(self) -> KendraIngestion:
+        needed: list[str] = []
+        for choice, kinds in NEEDED_BY.items():
+            kind = self._outputs.get(choice)
+            if kind and kind not in kinds:
+                raise self._of_another_version(choice, kind, kinds)
+            needed += kinds[kind] if kind else ()
+        optional = {name for kinds in NEEDED_BY.values() for names in kinds.values() for name in names}
+        always = [field.name for field in fields(KendraIngestion) if field.name not in optional]
+        there = {name: self._outputs[name] for name in optional if self._outputs.get(name)}
+        return KendraIngestion(**{**there, **self.texts(*always, *needed)})
+
+    def kb_sync(self) -> KbSync:
+        sources = self._outputs.get("sync_sources")
+        if sources is None:
+            self._missing.append("sync_sources")
+        texts = self.texts("kb_sync_state_machine_arn", "sync_table", "sync_dead_letter_queue_url")
+        return KbSync(**texts, sources=tuple(_sync_source(*each) for each in sorted((sources or {}).items())))
+
+    def texts(self, *names: str) -> dict[str, str]:
+        """Those outputs; of one that is missing, an empty text until `complain`."""
+        found = {name: self._outputs[name] for name in names if isinstance(self._outputs.get(name), str)}
+        self._missing += [name for name in names if not found.get(name)]
+        return {name: found.get(name, "") for name in names}
+
+    def complain(self) -> None:
+        """Raise NoDeployment where something was missing."""
+        if self._missing:
+            missing = ", ".join(self._missing)
+            raise NoDeployment(f"{self._source} lacks the outputs {missing}; run terraform apply there")
+
+    def _of_another_version(self, output: str, value: str, known: Iterable[str]) -> NoDeployment:
+        said = f"{self._source} has {output} {value!r}; this version of millrace knows {', '.join(known)}"
+        return NoDeployment(said)
+
+
+def _sync_source(name: str, settings: Mapping[str, str]) -> SyncSource:
+    return SyncSource(
+        name,
+        knowledge_base_id=settings["knowledge_base_id"],
+        data_source_id=settings["data_source_id"],
+        bucket=settings["bucket"],
+        prefix=settings.get("prefix") or "",
+    )
 
 
 def find(folder: Path, outputs_file: Path | None = None, terraform: Path = TERRAFORM_FOLDER) -> Deployment:

@@ -2,6 +2,7 @@
 
 * MillraceError           1  the root: the message says what, where and what to do
   - UsageError            2  the request itself is wrong: a folder, a name, an option
+    . NotDeployed         2  the deployment does not have the workflow that the command is about
   - NoDeployment          1  nothing to talk to: no embedded AWS is running and Terraform has no outputs
   - NotFound              1  the job, execution or report that was asked for does not exist
   - AlreadyRunning        4  an execution holds this job's lock at this moment
@@ -46,6 +47,10 @@ class MillraceError(Exception):
 
 class UsageError(MillraceError):
     exit_code = ExitCode.USAGE
+
+
+class NotDeployed(UsageError):
+    pass
 
 
 class NoDeployment(MillraceError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from millrace.deployment import Deployment
+from millrace.deployment import Deployment, SyncSource
 
 TITLE = "_document_title"  # the attribute in which the pipeline keeps a document's title, in either sink
 EXCERPT_CHARACTERS = 300  # as much as Kendra's own excerpts hold
@@ -89,10 +89,19 @@ class KnowledgeBase:
 
 
 def of(deployment: Deployment, client: Callable[[str], Any]) -> Search:
-    """What the deployment's documents can be found in. `client` makes a client of a service."""
-    if deployment.sink == "bedrock":
-        return KnowledgeBase(client("bedrock-agent-runtime"), deployment.knowledge_base_id or "")
-    return KendraIndex(client("kendra"), deployment.kendra_index_id or "")
+    """What the deployment's documents can be found in: kendra_ingestion's sink, and without that workflow the only sync
+    source. `client` makes a client of a service."""
+    if deployment.kendra_ingestion is None:
+        return of_source(deployment.sync.source(None), client)
+    ingestion = deployment.kendra_ingestion
+    if ingestion.sink == "bedrock":
+        return KnowledgeBase(client("bedrock-agent-runtime"), ingestion.knowledge_base_id or "")
+    return KendraIndex(client("kendra"), ingestion.kendra_index_id or "")
+
+
+def of_source(source: SyncSource, client: Callable[[str], Any]) -> Search:
+    """What the documents of a sync source can be found in."""
+    return KnowledgeBase(client("bedrock-agent-runtime"), source.knowledge_base_id)
 
 
 def shortened(text: str, question: str, most: int = EXCERPT_CHARACTERS) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli import pipeline, recovery
+from millrace.cli import pipeline, recovery, syncing
 from millrace.cli.context import Context
 from millrace.cli.group import Group
 from millrace.errors import ExitCode
@@ -15,7 +15,8 @@ from millrace.local import commands as local
 
 EXIT_CODES = ", ".join(f"{code.value} {code.meaning}" for code in ExitCode)
 HELP = f"""
-Hand documents to the ingestion pipeline and see what became of them, on AWS or on the embedded AWS.
+Hand documents to the ingestion pipeline, keep knowledge bases up to date with their buckets, and see what became of
+both, on AWS or on the embedded AWS.
 
 Exit codes: {EXIT_CODES}.
 """
@@ -53,4 +54,5 @@ def settings(
 
 pipeline.add_to(app)
 recovery.add_to(app)
+syncing.add_to(app)
 app.add_typer(local.app, name="local")

@@ -15,13 +15,14 @@ import typer
 from rich.console import Console
 
 from millrace import deployment, search
-from millrace.deployment import Deployment
+from millrace.deployment import Deployment, Workflow
 from millrace.executions.adapter import Executions
 from millrace.executions.counting import Counting, Progress
 from millrace.executions.view import Requests, RunView
 from millrace.jobs import Jobs
 from millrace.reports import Reports
 from millrace.search import Search
+from millrace.syncs import Syncs
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -67,15 +68,32 @@ class Context:
 
     @cached_property
     def executions(self) -> Executions:
-        return Executions(self.client("stepfunctions"), self.deployment.state_machine_arn)
+        """Those of kendra_ingestion."""
+        return self.executions_of(Workflow.KENDRA_INGESTION)
+
+    def executions_of(self, workflow: Workflow) -> Executions:
+        """Raises NotDeployed."""
+        if workflow is Workflow.KB_SYNC:
+            machine = self.deployment.sync.kb_sync_state_machine_arn
+        else:
+            machine = self.deployment.ingestion.state_machine_arn
+        return Executions(self.client("stepfunctions"), machine)
+
+    def workflow(self, chosen: Workflow | None) -> Workflow:
+        """The chosen workflow, or else the first that is deployed."""
+        return chosen or self.deployment.workflows[0]
 
     @cached_property
     def jobs(self) -> Jobs:
-        return Jobs(self.client("dynamodb"), self.deployment.jobs_table)
+        return Jobs(self.client("dynamodb"), self.deployment.ingestion.jobs_table)
 
     @cached_property
     def reports(self) -> Reports:
-        return Reports(self.client("s3"), self.deployment.reports_bucket)
+        return Reports(self.client("s3"), self.deployment.ingestion.reports_bucket)
+
+    @cached_property
+    def syncs(self) -> Syncs:
+        return Syncs(self.client("dynamodb"), self.deployment.sync.sync_table)
 
     @cached_property
     def search(self) -> Search:
@@ -83,7 +101,7 @@ class Context:
 
     def counting(self) -> Callable[[RunView], Requests | None]:
         """What says how far the queues are while one execution is watched; nothing where there are none."""
-        table = self.deployment.progress_table
+        table = self.deployment.ingestion.progress_table
         return Counting(Progress(self.client("dynamodb"), table)) if table else lambda _: None
 
     @property

@@ -11,9 +11,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from millrace import submission
 from millrace.cli.context import Context
-from millrace.cli.printing import equation, plain, retried, runs_table, say, say_failures, say_what_there_is
+from millrace.cli.printing import (
+    FIRST_USE,
+    equation,
+    plain,
+    retried,
+    runs_table,
+    say,
+    say_failures,
+    say_what_there_is,
+    syncs_table,
+)
+from millrace.cli.syncing import find_sync, run_of_sync, watch_sync
 from millrace.cli.watching import (
     SECONDS_TO_WATCH,
+    OfWorkflow,
     TimeLimit,
     WatchIt,
     execution_of_upload,
@@ -21,12 +33,13 @@ from millrace.cli.watching import (
     last_execution_of,
     watch_to_its_end,
 )
+from millrace.deployment import Workflow
 from millrace.errors import AlreadyRunning, ExitCode, NotFound, UsageError
 from millrace.executions.adapter import Execution, manifest_of
 from millrace.executions.outcome import job_id_of, was_stopped
 from millrace.executions.view import view_of
 from millrace.reports import counts_of
-from millrace.search import shortened
+from millrace.search import of_source, shortened
 from millrace.submission import Mode, Submission, Survey
 
 ROWS_SHOWN = 50
@@ -78,7 +91,7 @@ def submit(
         raise UsageError(f"nothing was uploaded: {folder} is not flawless, and --strict was given")
     job = submission.plan(
         found,
-        context.deployment.ingestion_bucket,
+        context.deployment.ingestion.ingestion_bucket,
         datetime.now(UTC),
         prefix=prefix,
         job_id=job_id,
@@ -142,11 +155,17 @@ def document_of(job: Submission, found: Survey) -> dict[str, Any]:
 
 def watch(
     ctx: typer.Context,
-    job: Annotated[str | None, typer.Argument(help="A job's id; the newest execution if not given.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Argument(help="A job's id, of kb_sync an execution's name or ARN; the newest execution if not given."),
+    ] = None,
+    workflow: OfWorkflow = None,
     time_limit: TimeLimit = SECONDS_TO_WATCH,
 ) -> None:
     """Show a job's states as they change, to its end. Ctrl-C stops watching; the job goes on."""
     context: Context = ctx.obj
+    if context.workflow(workflow) is Workflow.KB_SYNC:
+        raise typer.Exit(watch_sync(context, find_sync(context, job), time_limit).exit_code)
     execution = last_execution_of(context, job_of(context, job)) if job else _newest(context)
     raise typer.Exit(watch_to_its_end(context, execution, job, time_limit).exit_code)
 
@@ -190,15 +209,18 @@ def report(
 def runs(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="How many executions.")] = 20,
+    workflow: OfWorkflow = None,
 ) -> None:
     """List the executions, newest first."""
     context: Context = ctx.obj
-    found = [_run(context, execution) for execution in context.executions.newest(limit)]
+    chosen = context.workflow(workflow)
+    row, table = {Workflow.KENDRA_INGESTION: (_run, runs_table), Workflow.KB_SYNC: (run_of_sync, syncs_table)}[chosen]
+    found = [row(context, execution) for execution in context.executions_of(chosen).newest(limit)]
     context.emit({"runs": found})
     if not found:
-        say(context.console, "nothing has run yet; hand in a folder: millrace submit FOLDER --watch")
+        say(context.console, f"nothing has run yet; {FIRST_USE[chosen]}")
         return
-    context.console.print(runs_table(found))
+    context.console.print(table(found))
 
 
 def _run(context: Context, execution: Execution) -> dict[str, Any]:
@@ -221,10 +243,14 @@ def query(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(help="What to ask.")],
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many answers.")] = 5,
+    source: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="Ask the knowledge base of this data source of kb_sync.")
+    ] = None,
 ) -> None:
     """Ask the index or the knowledge base: can what was ingested be found?"""
     context: Context = ctx.obj
-    answers = context.search.ask(text, limit)
+    asked = of_source(context.deployment.sync.source(source), context.client) if source else context.search
+    answers = asked.ask(text, limit)
     context.emit({"query": text, "answers": [answer.as_dict() for answer in answers]})
     if not answers:
         say(context.console, "no document answers this; other words may")

@@ -11,10 +11,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from millrace.deployment import Workflow
 from millrace.reports import OUTCOMES, Failure
 from millrace.submission import Survey
 
 NAMES_SHOWN = 5
+FIRST_USE = {
+    Workflow.KENDRA_INGESTION: "hand in a folder: millrace submit FOLDER --watch",
+    Workflow.KB_SYNC: "ask for a sync: millrace sync --wait",
+}
+"""How a workflow is used for the first time."""
 
 
 def plain(text: str, style: str = "") -> Text:
@@ -80,6 +86,30 @@ def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
         seconds = f"{run['seconds']:.1f}"
         status = "STOPPED" if run["stopped"] else run["status"]
         table.add_row(status, plain(job), f"{began:%Y-%m-%d %H:%M:%S}", seconds, run["name"])
+    return table
+
+
+def syncs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
+    """A row an execution of kb_sync: which ticket it took, and what became of it."""
+    table = _table("status", "source", "ticket", "became", "began", "seconds", "execution")
+    for run in runs:
+        began = run["startedAt"].astimezone()
+        became = f"{run['became']} by {run['job']}" if run["job"] else run["became"] or "-"
+        ticket = str(run["ticket"] or "-")
+        seconds = f"{run['seconds']:.1f}"
+        when = f"{began:%Y-%m-%d %H:%M:%S}"
+        table.add_row(run["status"], plain(run["source"] or "-"), ticket, became, when, seconds, run["name"])
+    return table
+
+
+def sources_table(sources: Iterable[Mapping[str, Any]]) -> Table:
+    """A row a data source: its requests, those that no job has covered yet, and the job that runs."""
+    table = _table("source", "bucket", "requests", "pending", "since", "job")
+    for each in sources:
+        place = f"s3://{each['bucket']}/{each['prefix']}"
+        job = f"{each['job']} runs, covers up to {each['covers']}" if each["job"] else f"last {each['lastJob'] or '-'}"
+        since = (each["pendingSince"] if each["pending"] else None) or "-"
+        table.add_row(each["source"], plain(place), str(each["requested"]), str(each["pending"]), since, job)
     return table
 
 

@@ -82,7 +82,7 @@ def _plan_retry(context: Context, origin: Origin, job_id: str | None) -> Submiss
         raise UsageError(f"a retry of {job_id} needs another name than {job_id}, whose report it reads")
     refuse_if_running(context, job_id)
     manifest = retrying.manifest_of(origin, job_id, context.reports.manifest(origin.job_id, origin.run))
-    return Submission(job_id, origin.prefix, context.deployment.ingestion_bucket, manifest)
+    return Submission(job_id, origin.prefix, context.deployment.ingestion.ingestion_bucket, manifest)
 
 
 def _is_known(context: Context, job_id: str) -> bool:
@@ -161,7 +161,7 @@ def stop(
         return
     if found.run is None:
         raise NotFound(f"the item of job {job} names no run, so its work area is unknown; end it with --now")
-    reports = context.deployment.reports_bucket
+    reports = context.deployment.ingestion.reports_bucket
     mark = stopping.ask_to_stop(context.client("s3"), reports, job, found.run, execution.name, datetime.now(UTC))
     context.emit({"type": "stop", "jobId": job, "execution": execution.arn, "mark": mark})
     say(context.console, f"job {job} was asked to stop; requests that are under way are finished first")
@@ -190,7 +190,7 @@ def _abort(context: Context, job: Job, execution: Execution) -> None:
     context.emit({"type": "abort", "jobId": job.job_id, "execution": execution.arn})
     say(context.console, f"aborted {execution.name}: there is no report, and nobody is notified", "yellow")
     consequences = ["a request that is under way still reaches the sink"]
-    if context.deployment.deploy_option == "sqs":
+    if context.deployment.ingestion.deploy_option == "sqs":
         consequences = ["messages that are in the queues are still worked"]
     consequences.append("what was done is kept, and the lock is taken over by the next execution")
     say(context.console, "; ".join(consequences))
@@ -231,7 +231,9 @@ def redrive(
 def _redriven(context: Context, job: Job, last: Execution) -> Execution:
     """Redrive it, without the mark of an earlier stop: it bears the execution's name, which stays."""
     if job.run is not None:
-        stopping.withdraw(context.client("s3"), context.deployment.reports_bucket, job.job_id, job.run, last.name)
+        stopping.withdraw(
+            context.client("s3"), context.deployment.ingestion.reports_bucket, job.job_id, job.run, last.name
+        )
     context.executions.redrive(last.arn)
     return last
 
@@ -255,4 +257,4 @@ def _started(context: Context, job_id: str, last: Execution) -> Execution:
             f"s3://{bucket}/{key} now holds the manifest of {_named(there.get('jobId'))}, so job {job_id} cannot be "
             "taken up; submit its documents again: millrace submit FOLDER --mode changed"
         )
-    return context.executions.start(bucket, key)
+    return context.executions.start({"bucket": bucket, "key": key})

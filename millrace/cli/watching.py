@@ -10,6 +10,7 @@ import typer
 
 from millrace.cli.context import Context
 from millrace.cli.printing import equation, say
+from millrace.deployment import Workflow
 from millrace.errors import ExitCode, NotFound
 from millrace.executions.adapter import Execution
 from millrace.executions.changes import changes
@@ -26,6 +27,10 @@ INTERRUPTED = 130
 TimeLimit = Annotated[
     float, typer.Option("--time-limit", min=0, metavar="SECONDS", help="Stop watching after this time.")
 ]
+OfWorkflow = Annotated[
+    Workflow | None,
+    typer.Option("--workflow", help="Whose executions; kendra_ingestion's, where it is deployed, if not given."),
+]
 WatchIt = Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")]
 
 
@@ -34,7 +39,7 @@ def job_of(context: Context, job_id: str) -> Job:
     job = context.jobs.get(job_id)
     if job is None:
         raise NotFound(
-            f"no job {job_id} in table {context.deployment.jobs_table}; if it was submitted a moment ago, "
+            f"no job {job_id} in table {context.deployment.ingestion.jobs_table}; if it was submitted a moment ago, "
             "repeat the command; list the jobs: millrace runs"
         )
     return job
@@ -58,17 +63,20 @@ def watch_to_its_end(
     context: Context, execution: Execution, job_id: str | None, time_limit: float, *, redrives: int = 0
 ) -> Outcome:
     """Show an execution until it has ended (after so many redrives), then its counts. Ctrl-C exits; the job goes on."""
-    pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
-    history = context.executions.history(execution.arn)
-    views = follow(history, pace, count=context.counting(), redrives=redrives)
     context.emit({"type": "execution", "execution": execution.arn, "jobId": job_id, "startedAt": execution.started})
     say(context.console, f"execution {execution.name}")
+    pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
+    views = follow(context.executions.history(execution.arn), pace, count=context.counting(), redrives=redrives)
+    return conclude(context, show(context, views, "the job goes on: millrace watch"), job_id)
+
+
+def show(context: Context, views: Iterator[RunView], going_on: str) -> RunView:
+    """Show the views as they come, and return the last one. Ctrl-C exits; `going_on` then says what of it does."""
     try:
-        view = last_of_json(context, views) if context.machine else draw(context.console, views)
+        return last_of_json(context, views) if context.machine else draw(context.console, views)
     except KeyboardInterrupt:
-        context.notes.print("stopped watching; the job goes on: millrace watch", soft_wrap=True)
+        context.notes.print(f"stopped watching; {going_on}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    return conclude(context, view, job_id)
 
 
 def last_of_json(context: Context, views: Iterator[RunView]) -> RunView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,11 +68,11 @@ class Executions:
         found = self.find(self.arn_of(name))
         return found is not None and found.running
 
-    def start(self, bucket: str, key: str) -> Execution:
-        """Run a manifest by hand, as its event would."""
-        said = self._client.start_execution(
-            stateMachineArn=self._machine, input=json.dumps({"bucket": bucket, "key": key})
-        )
+    def start(self, document: Mapping[str, Any], name: str | None = None) -> Execution:
+        """Start one with this input, as its event would. With a name of its own it starts once, however often the
+        request is sent."""
+        named = {"name": name} if name else {}
+        said = self._client.start_execution(stateMachineArn=self._machine, input=json.dumps(document), **named)
         return self.describe(said["executionArn"])
 
     def abort(self, arn: str, cause: str) -> None:

@@ -55,14 +55,14 @@ def manifest_in(view: RunView) -> dict[str, Any]:
     """What LoadManifest answered (docs/architecture.md, "Functions"); {} before."""
     for visit in view.visits:
         if visit.name == "LoadManifest" and visit.status is Status.SUCCEEDED:
-            manifest = _object(visit.output).get("manifest")
+            manifest = object_in(visit.output).get("manifest")
             return manifest if isinstance(manifest, dict) else {}
     return {}
 
 
 def sentence(cause: str | None) -> str:
     """What a cause says to a person: of a Lambda's JSON its message alone, without the stack."""
-    said = _object(cause).get("errorMessage")
+    said = object_in(cause).get("errorMessage")
     return said if isinstance(said, str) and said else cause or "no cause was given"
 
 
@@ -77,11 +77,12 @@ def _exit_code(view: RunView, counts: dict[str, int], stopped: bool) -> ExitCode
 
 
 def _report(output: str | None) -> dict[str, Any]:
-    report = _object(output).get("report")
+    report = object_in(output).get("report")
     return report if isinstance(report, dict) else {}
 
 
-def _object(text: str | None) -> dict[str, Any]:
+def object_in(text: str | None) -> dict[str, Any]:
+    """The JSON object that a text holds; {} where it holds something else."""
     try:
         said = json.loads(text or "null")
     except ValueError:

@@ -46,13 +46,18 @@ def await_execution(executions: Executions, bucket: str, key: str, since: dateti
 
 
 def follow(
-    history: History, pace: Pace, *, count: Callable[[RunView], Requests | None] = lambda _: None, redrives: int = 0
+    history: History,
+    pace: Pace,
+    *,
+    count: Callable[[RunView], Requests | None] = lambda _: None,
+    redrives: int = 0,
+    going_on: str = "the job goes on: millrace watch",
 ) -> Iterator[RunView]:
     """Yield the view each time that the history has grown or the count has changed, until the execution has ended.
 
     `count` says what the history does not (`counting`). An end that comes before this many redrives is the end that
     the last of them is about to undo: Step Functions shows a redrive a moment after it was asked for. Raises
-    StillRunning when the time is up; the execution itself is never touched.
+    StillRunning when the time is up, which says what is `going_on`; the execution itself is never touched.
     """
     view, read, told = RunView(), -1, None
     for _ in pace.ticks():
@@ -67,4 +72,4 @@ def follow(
         yield shown(view, requests)
         if view.status is not Status.RUNNING and view.redrives >= redrives:
             return
-    raise StillRunning(f"still running after {pace.at_most:.0f} s of watching; the job goes on: millrace watch")
+    raise StillRunning(f"still running after {pace.at_most:.0f} s of watching; {going_on}")

@@ -15,6 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from millrace.cli.context import Context
+from millrace.cli.printing import FIRST_USE
+from millrace.deployment import Workflow, from_outputs
 from millrace.errors import ExitCode, UsageError
 from millrace.local.instance import Instance, Options
 
@@ -87,7 +89,8 @@ def apply(
     context: Context = ctx.obj
     outputs = laptop.apply(context.folder, variables_of(var or []), _say(context))
     context.emit({"outputs": outputs})
-    context.console.print("deployed; hand in a folder: millrace submit FOLDER --watch")
+    for workflow in from_outputs(outputs, "the apply").workflows:
+        context.console.print(f"deployed {workflow.value}; {FIRST_USE[workflow]}", soft_wrap=True)
 
 
 @app.command()
@@ -134,15 +137,27 @@ def down(ctx: typer.Context) -> None:
 @app.command()
 def demo(
     ctx: typer.Context,
-    option: Annotated[DeployOption, typer.Option(help="What drives the pipeline.")] = DeployOption.SFN,
-    sink: Annotated[Sink, typer.Option(help="What takes the documents.")] = Sink.KENDRA,
+    workflow: Annotated[Workflow, typer.Option(help="Whose story.")] = Workflow.KENDRA_INGESTION,
+    option: Annotated[DeployOption | None, typer.Option(help="What drives kendra_ingestion; sfn if not given.")] = None,
+    sink: Annotated[
+        Sink | None, typer.Option(help="What takes the documents of kendra_ingestion; kendra if not given.")
+    ] = None,
 ) -> None:
-    """Deploy, ingest the sample, report, ask a question."""
-    from millrace.local import demo as story
+    """Deploy a workflow beside what is there, and tell its story.
+
+    kendra_ingestion: ingest the sample, report, ask a question. kb_sync: upload at once, see the requests coalesced and
+    covered, ask a question for each upload.
+    """
+    from millrace.local.demos import kb_sync, kendra_ingestion
 
     context: Context = ctx.obj
     command = _how_to_call(context.folder)
-    raise typer.Exit(story.tell(context, command, option=option.value, sink=sink.value))
+    if workflow is Workflow.KB_SYNC:
+        if option or sink:
+            raise UsageError("--option and --sink are kendra_ingestion's; leave them out with --workflow kb_sync")
+        raise typer.Exit(kb_sync.tell(context, command))
+    option, sink = option or DeployOption.SFN, sink or Sink.KENDRA
+    raise typer.Exit(kendra_ingestion.tell(context, command, option=option.value, sink=sink.value))
 
 
 def variables_of(settings: list[str]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace import packaging
-from millrace.local import sinks
+from millrace.deployment import Workflow
+from millrace.local import sinks, sync_sources
 from millrace.local.instance import Instance
 from millrace.local.offline_terraform import Terraform, TerraformFailed, terraform
 
@@ -27,6 +28,7 @@ STATE = "terraform.tfstate"
 VARIABLES = "variables.tfvars.json"
 NEXT_VARIABLES = "next.tfvars.json"
 DEPLOYMENT = "deployment.json"
+DEFAULT_WORKFLOWS = (Workflow.KENDRA_INGESTION.value,)  # of the variable `workflows`
 
 Say = Callable[[str], None]
 
@@ -51,22 +53,34 @@ def apply(
 ) -> dict[str, Any]:
     """Deploy, and return Terraform's outputs. Raises TerraformFailed, and PackagingError.
 
-    What the variables leave open is chosen here: names of buckets, packages built for this machine, and the sink that
-    they ask for (`sinks`), with the attributes of that file. `say` hears one line for each step.
+    What the variables leave open is chosen here: names of buckets, packages built for this machine, the sink that they
+    ask for (`sinks`), with the attributes of that file, and the data source of kb_sync (`sync_sources`). `say` hears
+    one line for each step.
     """
     given = dict(variables or {})
     if "package_dir" not in given:
         say("Packaging the functions for this machine's Python")
         packaging.package(instance.folder / "build", "host")
     chosen = _choices(instance) | given
-    if not sinks.is_named(chosen):
+    workflows = chosen.get("workflows", DEFAULT_WORKFLOWS)
+    if Workflow.KENDRA_INGESTION in workflows and not sinks.is_named(chosen):
         chosen = sinks.variables(instance, chosen, index_attributes, say) | chosen
+    if Workflow.KB_SYNC in workflows and "sync_sources" not in chosen:
+        chosen = sync_sources.variables(instance, say) | chosen
     _write_json(_place(instance) / NEXT_VARIABLES, chosen)
     with _terraform(instance) as core:
         core.init()
         found = _apply(core, instance, _arguments(given), say)
     _write_json(instance.folder / DEPLOYMENT, {"endpoint": instance.url, "region": instance.region, "outputs": found})
     return found
+
+
+def beside(instance: Instance, workflow: Workflow) -> dict[str, Any]:
+    """The variables by which an apply adds a workflow to what the last one deployed, and leaves that as it is."""
+    last = _read_json(_place(instance) / VARIABLES)
+    there = last.get("workflows", DEFAULT_WORKFLOWS) if last else ()
+    last.pop("package_dir", None)  # named, it would be taken as built
+    return {**last, "workflows": sorted({*there, workflow.value})}
 
 
 def plan(instance: Instance, variables: Mapping[str, Any] | None = None) -> list[Change]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from millrace.deployment import Workflow
 from millrace.errors import NoDeployment, UsageError
 from millrace.local import deploy
 from millrace.local.instance import Instance, InstanceError, Options
@@ -14,8 +15,14 @@ from millrace.local.instance import Instance, InstanceError, Options
 MARKER = "belongs-to-millrace"
 MARKER_TEXT = "This folder belongs to an embedded AWS; `millrace local down` removes it with all that is in it.\n"
 
-# Variables of terraform/ that suit a sink on the same machine, in place of defaults that suit AWS.
-VARIABLES: Mapping[str, Any] = {"sink_requests_per_second": 40, "verification_deadline_seconds": 60}
+# Variables of terraform/ that suit sinks and jobs on the same machine, in place of defaults that suit AWS.
+VARIABLES: Mapping[str, Any] = {
+    "sink_requests_per_second": 40,
+    "verification_deadline_seconds": 60,
+    "sync_batching_window_seconds": 1,
+    "sync_poll_seconds": 1,
+    "sync_seconds_between_starts": 1,
+}
 
 
 def up(folder: Path, options: Options | None = None) -> tuple[Instance, bool]:
@@ -39,6 +46,11 @@ def up(folder: Path, options: Options | None = None) -> tuple[Instance, bool]:
 def apply(folder: Path, variables: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
     """Deploy to the folder's embedded AWS, as often as one likes; returns Terraform's outputs."""
     return deploy.apply(the_running(folder), {**VARIABLES, **variables}, say=say)
+
+
+def add(folder: Path, workflow: Workflow, variables: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Deploy a workflow beside those that are there, which stay as they are; returns Terraform's outputs."""
+    return apply(folder, {**deploy.beside(the_running(folder), workflow), **variables}, say)
 
 
 def down(folder: Path) -> bool:

@@ -1,4 +1,5 @@
-"""`make demo`'s command: the story comes out well, again when it is told twice, and `local down` leaves nothing."""
+"""`make demo`'s command: the stories come out well, in one folder and again when they are told twice, and `local down`
+leaves nothing."""
 
 from __future__ import annotations
 
@@ -37,12 +38,30 @@ def check(story: str, planned: str) -> None:
     assert "local down" in story
 
 
-def test_the_story_comes_out_well_twice_and_nothing_is_left(tmp_path: Path) -> None:
+def check_sync(story: str) -> None:
+    """The steps of the other story, with everybody covered."""
+    for step in range(1, 7):
+        assert f"\n{step}  " in f"\n{story}"
+    assert "10 events of the bucket: ticket" in story
+    assert "covered by job" in story
+    assert "coalesced" in story
+    assert "nobody left uncovered" in story
+    for answer in ("Bartholomew", "pump two", "41 centimetres", "eleven millimetres", "310 from the gate"):
+        assert answer in " ".join(story.split())
+
+
+def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "aws"
     try:
         first = millrace(folder, "local", "demo")
         assert first.returncode == 0, first.stdout + first.stderr
         check(first.stdout, "planned 15 = indexed 12 + failed 3")
+
+        beside = millrace(folder, "local", "demo", "--workflow", "kb_sync")
+        assert beside.returncode == 0, beside.stdout + beside.stderr
+        check_sync(beside.stdout)
+        (source,) = json.loads(millrace(folder, "sources", "--json").stdout)["sources"]
+        assert (source["source"], source["pending"]) == ("images", 0)
 
         second = millrace(folder, "local", "demo")
         assert second.returncode == 0, second.stdout + second.stderr

@@ -7,15 +7,15 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, BinaryIO, ClassVar
 
 from botocore.exceptions import ClientError
 
-from millrace.deployment import Deployment
+from millrace.deployment import Deployment, from_outputs
 from tests.fakes.operator.histories import BEGAN
 
 
@@ -69,6 +69,10 @@ class FakeS3:
         self.objects[bucket, key] = json.dumps(document).encode()
 
 
+INGESTION_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kendra-ingestion"
+SYNC_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kb-sync"
+
+
 @dataclass
 class FakeExecution:
     name: str
@@ -82,6 +86,11 @@ class FakeExecution:
     redrivable: bool = True
     redrives: int = 0
     aborted_with: dict[str, str] | None = None
+    machine: str = INGESTION_MACHINE
+
+    @property
+    def arn(self) -> str:
+        return f"{self.machine.replace('stateMachine', 'execution')}:{self.name}"
 
     @property
     def redrive_status(self) -> str:
@@ -91,33 +100,43 @@ class FakeExecution:
 
 @dataclass
 class FakeStates:
-    """One state machine. A history is revealed `step` events at each reading of it (0: all at once)."""
+    """The two state machines. A history is revealed `step` events at each reading of it (0: all at once)."""
 
     executions: list[FakeExecution] = field(default_factory=list)
     step: int = 0
+    becomes: Callable[[FakeExecution], None] | None = None
+    """What makes of an execution that is started what it will have become."""
 
     exceptions: ClassVar[Any] = SimpleNamespace(
         ExecutionDoesNotExist=ExecutionDoesNotExist,
         ExecutionNotRedrivable=ExecutionNotRedrivable,
         StateMachineDoesNotExist=StateMachineDoesNotExist,
     )
-    machine: ClassVar[str] = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kendra-ingestion"
+    machine: ClassVar[str] = INGESTION_MACHINE
 
     def add(self, execution: FakeExecution) -> str:
         self.executions.append(execution)
-        return self._arn(execution)
+        return execution.arn
 
     def list_executions(self, *, stateMachineArn: str, maxResults: int, nextToken: str = "0") -> dict[str, Any]:
-        assert stateMachineArn == self.machine
-        newest = sorted(self.executions, key=lambda execution: execution.started, reverse=True)
+        mine = [execution for execution in self.executions if execution.machine == stateMachineArn]
+        newest = sorted(mine, key=lambda execution: execution.started, reverse=True)
         begin = int(nextToken)
         page = {"executions": [self._short(execution) for execution in newest[begin : begin + maxResults]]}
         return page if begin + maxResults >= len(newest) else {**page, "nextToken": str(begin + maxResults)}
 
-    def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, Any]:  # noqa: A002
-        assert stateMachineArn == self.machine
-        name = f"started-{len(self.executions)}"
-        return {"executionArn": self.add(FakeExecution(name, [], status="RUNNING", input=input))}
+    def start_execution(
+        self,
+        *,
+        stateMachineArn: str,
+        input: str,  # noqa: A002
+        name: str | None = None,
+    ) -> dict[str, Any]:
+        name = name or f"started-{len(self.executions)}"
+        begun = FakeExecution(name, [], status="RUNNING", input=input, machine=stateMachineArn)
+        if self.becomes is not None:
+            self.becomes(begun)
+        return {"executionArn": self.add(begun)}
 
     def stop_execution(self, *, executionArn: str, error: str, cause: str) -> dict[str, Any]:
         execution = self._find(executionArn)
@@ -159,16 +178,13 @@ class FakeStates:
 
     def _find(self, arn: str) -> FakeExecution:
         for execution in self.executions:
-            if self._arn(execution) == arn:
+            if execution.arn == arn:
                 return execution
         raise ExecutionDoesNotExist({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
 
-    def _arn(self, execution: FakeExecution) -> str:
-        return f"{self.machine.replace('stateMachine', 'execution')}:{execution.name}"
-
     def _short(self, execution: FakeExecution) -> dict[str, Any]:
         return {
-            "executionArn": self._arn(execution),
+            "executionArn": execution.arn,
             "name": execution.name,
             "status": execution.status,
             "startDate": execution.started,
@@ -176,17 +192,21 @@ class FakeStates:
 
 
 class FakeDynamoDB:
-    """The jobs table, and of the progress table the counters: job and run to done and expected."""
+    """The jobs table, of the progress table the counters (job and run to done and expected), and the sync table."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, str]] = {}
         self.counters: dict[str, tuple[int, int]] = {}
         self.counters_read = 0
+        self.syncs: dict[str, dict[str, Any]] = {}
 
     def get_item(self, *, TableName: str, Key: dict[str, Any], ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead, "a stale owner would be believed"
         if TableName == "millrace-progress":
             return self._counter(Key["job"]["S"], Key["part"]["S"])
+        if TableName == "millrace-sync":
+            key = Key["key"]["S"]
+            return {"Item": {"key": {"S": key}, **self.syncs[key]}} if key in self.syncs else {}
         assert TableName == "millrace-jobs"
         job = self.jobs.get(Key["jobId"]["S"])
         return {"Item": {name: {"S": value} for name, value in job.items()}} if job is not None else {}
@@ -231,7 +251,7 @@ class FakeAws:
     dynamodb: FakeDynamoDB = field(default_factory=FakeDynamoDB)
     kendra: FakeKendra = field(default_factory=FakeKendra)
     bedrock_agent_runtime: FakeKnowledgeBase = field(default_factory=FakeKnowledgeBase)
-    outputs: dict[str, str | None] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
 
     @property
     def deployment(self) -> Deployment:
@@ -241,7 +261,8 @@ class FakeAws:
             def client(self, service: str) -> Any:
                 return getattr(services, service.replace("-", "_"))
 
-        return Connected(**{**OUTPUTS, **self.outputs}, endpoint="http://127.0.0.1:1", source="a test")
+        found = from_outputs({**OUTPUTS, **self.outputs}, "a test", "http://127.0.0.1:1")
+        return Connected(**{each.name: getattr(found, each.name) for each in fields(found)})
 
 
 OUTPUTS: dict[str, Any] = {
@@ -258,6 +279,20 @@ OUTPUTS: dict[str, Any] = {
     "dead_letter_queue_url": "http://127.0.0.1:1/123456789012/millrace-kendra-ingestion-dead-letters",
 }
 QUEUES: dict[str, Any] = {"deploy_option": "sqs", "progress_table": "millrace-progress"}
+SOURCE = {"knowledge_base_id": "KB12345678", "data_source_id": "DS12345678", "bucket": "data", "prefix": "images/"}
+SYNC: dict[str, Any] = {
+    "workflows": ["kendra_ingestion", "kb_sync"],
+    "kb_sync_state_machine_arn": SYNC_MACHINE,
+    "sync_table": "millrace-sync",
+    "sync_sources": {"images": SOURCE},
+    "sync_dead_letter_queue_url": "http://127.0.0.1:1/123456789012/millrace-kb-sync-dead-letters",
+}
+SYNC_ONLY: dict[str, Any] = {
+    **{name: None for name in OUTPUTS if name not in ("aws_region", "notifications_topic_arn")},
+    **SYNC,
+    "workflows": ["kb_sync"],
+}
+"""Where kb_sync alone is deployed, the outputs of the other workflow are null."""
 BEDROCK: dict[str, Any] = {
     "sink": "bedrock",
     "kendra_index_id": None,

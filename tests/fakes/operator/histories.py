@@ -87,3 +87,36 @@ def a_whole_job(job_id: str = "handbook-1", *, stopped: bool = False, **counts: 
     writer.task("AggregateFailures", output={**manifest, "report": report})
     writer.succeed({**manifest, "report": report})
     return writer.events
+
+
+def a_sync(
+    output: dict[str, Any] | None = None,
+    *,
+    ticket: int = 1,
+    error: tuple[str, str] | None = None,
+    asked: Any = None,
+) -> list[dict[str, Any]]:
+    """An execution of kb_sync from its request to its end, with this output or this error and cause; without either it
+    runs still. Ticket 0: it ended before it was registered."""
+    writer = HistoryWriter()
+    writer.add("ExecutionStarted", {"input": json.dumps(asked)})
+    writer.task("CheckSource")
+    if ticket:
+        writer.task("Register", output={"ticket": {"number": ticket}})
+    if error:
+        writer.add("ExecutionFailed", {"error": error[0], "cause": error[1]})
+    elif output is not None:
+        writer.succeed(output)
+    return writer.events
+
+
+def covered_by(job: str, covers: int, *, ticket: int = 1, failed: int = 0, reasons: tuple[str, ...] = ()) -> Any:
+    """The output of an execution of kb_sync whose ticket is covered; the job is as Step Functions spells it."""
+    statistics = {"NumberOfDocumentsScanned": 5, "NumberOfNewDocumentsIndexed": 5 - failed}
+    result = {
+        "Status": "COMPLETE",
+        "Statistics": {**statistics, "NumberOfDocumentsFailed": failed},
+        "FailureReasons": list(reasons),
+    }
+    found = {"id": job, "covers": covers, "result": result}
+    return {"status": "covered", "key": "KB12345678/DS12345678", "ticket": ticket, "job": found}

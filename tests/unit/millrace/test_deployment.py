@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from millrace import deployment, terraform_core
-from millrace.deployment import Deployment, find, from_outputs
-from millrace.errors import NoDeployment, UsageError
-from tests.fakes.operator.aws import BEDROCK, OUTPUTS, QUEUES
+from millrace.deployment import Workflow, find, from_outputs
+from millrace.errors import NoDeployment, NotDeployed, UsageError
+from tests.fakes.operator.aws import BEDROCK, OUTPUTS, QUEUES, SYNC, SYNC_ONLY
 
 WRAPPED = {name: {"value": value, "type": "string", "sensitive": False} for name, value in OUTPUTS.items()}
 URL = "http://127.0.0.1:4999"
@@ -69,8 +69,51 @@ def test_what_only_another_option_or_sink_has_may_be_null_or_absent() -> None:
     nulls = {"kendra_index_id": None, "progress_table": {"value": None, "type": "string"}}
     bedrock = {**OUTPUTS, **nulls, **BEDROCK}
     found = from_outputs(bedrock, "here")
-    assert (found.kendra_index_id, found.knowledge_base_id, found.progress_table) == (None, "KB12345678", None)
-    assert from_outputs({**OUTPUTS, **QUEUES}, "here").progress_table == "millrace-progress"
+    ingestion = found.ingestion
+    assert (ingestion.kendra_index_id, ingestion.knowledge_base_id, ingestion.progress_table) == (
+        None,
+        "KB12345678",
+        None,
+    )
+    assert from_outputs({**OUTPUTS, **QUEUES}, "here").ingestion.progress_table == "millrace-progress"
+
+
+def test_where_kb_sync_alone_is_deployed_the_other_workflows_outputs_are_null() -> None:
+    found = from_outputs({**OUTPUTS, **SYNC_ONLY}, "here")
+    assert found.workflows == (Workflow.KB_SYNC,)
+    assert found.sync.source("images").key == "KB12345678/DS12345678"
+    with pytest.raises(NotDeployed, match=r"kendra_ingestion is not deployed at .*, only kb_sync"):
+        _ = found.ingestion
+
+
+def test_outputs_that_name_no_workflows_are_of_kendra_ingestion() -> None:
+    found = from_outputs(OUTPUTS, "here")
+    assert found.workflows == (Workflow.KENDRA_INGESTION,)
+    with pytest.raises(NotDeployed, match="add kb_sync to the variable workflows"):
+        _ = found.sync
+
+
+def test_both_workflows_can_be_deployed_together() -> None:
+    found = from_outputs({**WRAPPED, **SYNC}, "here")
+    assert found.workflows == (Workflow.KENDRA_INGESTION, Workflow.KB_SYNC)
+    assert found.ingestion.jobs_table == "millrace-jobs"
+    assert found.sync.sync_table == "millrace-sync"
+
+
+def test_what_kb_sync_needs_is_named() -> None:
+    with pytest.raises(NoDeployment, match="lacks the outputs sync_sources, sync_table;"):
+        from_outputs({**OUTPUTS, **SYNC, "sync_table": None, "sync_sources": None}, "here")
+
+
+def test_a_workflow_of_another_version_is_named() -> None:
+    with pytest.raises(NoDeployment, match="workflows 'vector_store'; this version of millrace knows"):
+        from_outputs({**OUTPUTS, "workflows": ["kendra_ingestion", "vector_store"]}, "here")
+
+
+def test_a_key_without_a_source_is_its_own_name() -> None:
+    sync = from_outputs({**OUTPUTS, **SYNC}, "here").sync
+    assert sync.name_of("KB12345678/DS12345678") == "images"
+    assert sync.name_of("KB12345678/DS00000000") == "KB12345678/DS00000000"
 
 
 def test_an_option_of_another_version_is_named() -> None:
@@ -141,7 +184,7 @@ def test_clients_of_the_embedded_aws_never_see_the_persons_settings(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     (tmp_path / "config").write_text("[default]\nendpoint_url = https://elsewhere.example\n")
-    client = Deployment(**OUTPUTS, endpoint=URL).client("s3")
+    client = from_outputs(OUTPUTS, "here", URL).client("s3")
     credentials = client._request_signer._credentials
     assert (credentials.access_key, credentials.secret_key, credentials.token) == ("test", "test", None)
     assert client.meta.endpoint_url == URL
@@ -154,5 +197,5 @@ def test_clients_of_aws_use_its_own_endpoint_in_the_deployments_region(
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    client = Deployment(**{**OUTPUTS, "aws_region": "eu-west-1"}).client("stepfunctions")
+    client = from_outputs({**OUTPUTS, "aws_region": "eu-west-1"}, "here").client("stepfunctions")
     assert client.meta.endpoint_url == "https://states.eu-west-1.amazonaws.com"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from millrace.search import Answer, KendraIndex, KnowledgeBase, of, shortened
@@ -63,7 +62,8 @@ def test_the_deployments_sink_is_asked() -> None:
     aws.kendra.items = [{"DocumentId": "from-kendra"}]
     deployed = aws.deployment
     assert [answer.document_id for answer in of(deployed, deployed.client).ask("x")] == ["from-kendra"]
-    deployed = replace(deployed, **BEDROCK)
+    aws.outputs = dict(BEDROCK)
+    deployed = aws.deployment
     assert [answer.document_id for answer in of(deployed, deployed.client).ask("x")] == ["from-bedrock"]
 
 

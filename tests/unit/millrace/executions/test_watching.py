@@ -101,7 +101,7 @@ def test_waiting_for_an_execution_that_never_begins_ends_and_says_where_to_look(
 
 
 def test_a_manifest_can_be_started_by_hand() -> None:
-    started = executions(FakeStates()).start(BUCKET, KEY)
+    started = executions(FakeStates()).start({"bucket": BUCKET, "key": KEY})
     assert started.running
     assert json.loads(started.input or "") == {"bucket": BUCKET, "key": KEY}
 

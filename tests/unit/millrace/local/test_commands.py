@@ -43,3 +43,10 @@ def test_down_where_nothing_is_is_all_well(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["local", "down", "--dir", str(tmp_path / "never")])
     assert done.exit_code == ExitCode.OK
     assert "there is nothing" in done.stdout
+
+
+def test_the_story_of_kb_sync_takes_no_option_and_no_sink(tmp_path: Path) -> None:
+    for flag in (("--option", "sqs"), ("--sink", "kendra")):
+        done = CliRunner().invoke(app, ["--dir", str(tmp_path), "local", "demo", "--workflow", "kb_sync", *flag])
+        assert done.exit_code == ExitCode.USAGE
+        assert "are kendra_ingestion's" in done.stderr

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from millrace.deployment import Workflow
 from millrace.local import deploy
 from millrace.local.deploy import Change
 from millrace.local.offline_terraform import TerraformFailed
@@ -77,3 +81,29 @@ def test_what_is_said_are_resources_and_the_end_but_not_data_that_was_read() -> 
     ):
         deploy._tell(message, said.append)
     assert said == ["made", "done"]
+
+
+def after_an_apply(folder: Path, variables: dict[str, Any] | None) -> Any:
+    """An embedded AWS to which that was applied last."""
+    if variables is not None:
+        (folder / "terraform").mkdir()
+        (folder / "terraform" / deploy.VARIABLES).write_text(json.dumps(variables))
+    return SimpleNamespace(folder=folder)
+
+
+def test_the_first_workflow_is_alone(tmp_path: Path) -> None:
+    assert deploy.beside(after_an_apply(tmp_path, None), Workflow.KB_SYNC) == {"workflows": ["kb_sync"]}
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"workflows": ["kendra_ingestion"]}, {"workflows": ["kendra_ingestion", "kb_sync"]}]
+)
+def test_a_workflow_joins_those_that_are_there_with_their_variables(tmp_path: Path, named: dict[str, Any]) -> None:
+    instance = after_an_apply(tmp_path, {"sink": "bedrock", "package_dir": "there", **named})
+    found = deploy.beside(instance, Workflow.KB_SYNC)
+    assert found == {"sink": "bedrock", "workflows": ["kb_sync", "kendra_ingestion"]}
+
+
+def test_what_is_added_is_packaged_anew(tmp_path: Path) -> None:
+    found = deploy.beside(after_an_apply(tmp_path, {"package_dir": "there"}), Workflow.KB_SYNC)
+    assert "package_dir" not in found

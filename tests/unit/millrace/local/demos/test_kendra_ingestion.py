@@ -1,4 +1,4 @@
-"""How the demo judges its own story."""
+"""How the story of kendra_ingestion is judged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from millrace import submission
-from millrace.local.demo import (
+from millrace.local.demos.kendra_ingestion import (
     ANSWER,
     FAULTS,
     SAMPLE,
@@ -14,7 +14,6 @@ from millrace.local.demo import (
     flaws,
     place_of,
     silent_documents,
-    summary_of_apply,
 )
 from millrace.search import Answer
 
@@ -50,13 +49,6 @@ def test_a_document_that_did_not_fail_must_answer_for_its_title(tmp_path: Path) 
         return [Answer("found", question, "", "")]
 
     assert silent_documents(submission.survey(tmp_path), ["failed"], ask) == ["lost"]
-
-
-def test_an_apply_that_changed_nothing_says_so() -> None:
-    nothing = "Apply complete! Resources: 0 added, 0 changed, 0 destroyed."
-    something = "Apply complete! Resources: 51 added, 0 changed, 0 destroyed."
-    assert summary_of_apply(["a line", nothing]).startswith("No changes.")
-    assert summary_of_apply(["a line", something]) == something
 
 
 def test_the_question_is_answered_in_the_sample() -> None:

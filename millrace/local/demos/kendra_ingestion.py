@@ -1,4 +1,4 @@
-"""The story of `make demo`: deploy to the embedded AWS, ingest the sample, read the report, ask a question.
+"""The story of kendra_ingestion: deploy to the embedded AWS, ingest the sample, read the report, ask a question.
 
 It is the same story whichever option drives the pipeline and whichever sink takes the documents. It ends well only
 when it came out as the sample means it: the three faulty documents failed, each for its own reason, and every other
@@ -7,33 +7,31 @@ document answers a question about it.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from millrace import submission
 from millrace.cli import pipeline
 from millrace.cli.context import Context
-from millrace.cli.printing import equation, plain, say, say_failures
+from millrace.cli.printing import equation, plain, say_failures
 from millrace.cli.watching import conclude
+from millrace.deployment import Workflow
 from millrace.errors import ExitCode
 from millrace.executions.drawing import draw
 from millrace.executions.outcome import outcome_of
 from millrace.executions.view import RunView
 from millrace.executions.watching import Pace, await_execution, follow
-from millrace.local import laptop
+from millrace.local.demos.steps import INDENT, Ending, Steps
 from millrace.search import Answer, shortened
 from millrace.submission import METADATA_SUFFIX, Submission, Survey
 
-SAMPLE = Path(__file__).resolve().parents[2] / "sample" / "kendra_ingestion"
+SAMPLE = Path(__file__).resolve().parents[3] / "sample" / "kendra_ingestion"
 QUESTION = "How many turns does the crank of the race gate take?"
 ANSWER = "handbook-sluice-gates"
 FAULTS: Mapping[str, str] = {
@@ -43,7 +41,6 @@ FAULTS: Mapping[str, str] = {
 }
 """Which documents of the sample fail, by id (by place where they have none), and the code of each."""
 
-INDENT = 3
 SECONDS_TO_BEGIN = 30.0
 SECONDS_TO_END = 120.0
 
@@ -75,12 +72,9 @@ def flaws(story: Story) -> list[str]:
 def tell(context: Context, command: str, *, option: str = "sfn", sink: str = "kendra") -> ExitCode:
     """Tell the story with this `deploy_option` and this sink, and return its exit code. `command` is how a person calls
     millrace for this folder."""
-    context.announce = False
-    steps = _Steps(context.console)
-    with steps.next("An AWS on this machine"):
-        _up(context, steps)
-    with steps.next("terraform apply"):
-        _apply(context, steps, {"deploy_option": option, "sink": sink})
+    steps = Steps(context)
+    steps.up()
+    steps.apply(Workflow.KENDRA_INGESTION, {"deploy_option": option, "sink": sink})
     with steps.next("The sample goes to S3, its manifest last"):
         job, found, uploaded = _upload(context, steps)
     with steps.next("The state machine runs"):
@@ -102,33 +96,16 @@ def tell(context: Context, command: str, *, option: str = "sfn", sink: str = "ke
         silent=silent,
         answer=answers[0].document_id if answers else None,
     )
-    return _end(context, job.job_id, flaws(story), command, steps.seconds)
+    return steps.end(_ending(context, job.job_id, flaws(story)), command)
 
 
-def _up(context: Context, steps: _Steps) -> None:
-    instance, started = laptop.up(context.folder)
-    steps.say(f"{'started' if started else 'already up'} at {instance.url}, log {instance.log}")
-
-
-def _apply(context: Context, steps: _Steps, variables: Mapping[str, str]) -> None:
-    said: list[str] = []
-    with context.console.status("packaging") as status:
-
-        def hear(line: str) -> None:
-            said.append(line)
-            status.update(plain(line))
-
-        laptop.apply(context.folder, variables, hear)
-    steps.say(summary_of_apply(said))
-
-
-def _upload(context: Context, steps: _Steps) -> tuple[Submission, Survey, datetime]:
+def _upload(context: Context, steps: Steps) -> tuple[Submission, Survey, datetime]:
     """Hand in the sample under a job id of its own; returns also S3's time of the manifest."""
     found = submission.survey(SAMPLE / "documents")
     now = datetime.now(UTC)
     job = submission.plan(
         found,
-        context.deployment.ingestion_bucket,
+        context.deployment.ingestion.ingestion_bucket,
         now,
         job_id=submission.job_id_of("handbook", now),
         manifest=submission.read_manifest(SAMPLE / "manifest.json"),
@@ -146,12 +123,6 @@ def _run(context: Context, job: Submission, uploaded: datetime) -> RunView:
     pace = Pace(every, SECONDS_TO_END)
     views = follow(executions.history(execution.arn), pace, count=context.counting())
     return draw(context.console, views, indent=INDENT)
-
-
-def summary_of_apply(said: Sequence[str]) -> str:
-    """Terraform's closing line, with the words for nothing to do where it counted nothing."""
-    closing = said[-1] if said else "no summary"
-    return f"No changes. {closing}" if "0 added, 0 changed, 0 destroyed" in closing else closing
 
 
 def place_of(document_id: str, prefix: str) -> str:
@@ -175,49 +146,16 @@ def silent_documents(found: Survey, failed: Sequence[str], ask: Callable[[str], 
     return silent
 
 
-class _Steps:
-    """Numbered steps with their times."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._number = 0
-        self._began = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    @contextlib.contextmanager
-    def next(self, title: str) -> Iterator[None]:
-        self._number += 1
-        began = time.monotonic()
-        self._console.print(Text.assemble((f"{self._number}  ", "bold cyan"), (title, "bold")))
-        yield
-        self._console.print(Text(f"   {time.monotonic() - began:.1f} s", "dim"))
-
-    def say(self, line: str) -> None:
-        say(self._console, f"   {line}")
-
-
-def _end(context: Context, job_id: str, wrong: list[str], command: str, seconds: float) -> ExitCode:
-    code = ExitCode.FAILED if wrong else ExitCode.OK
-    context.emit({"jobId": job_id, "wrong": wrong, "seconds": round(seconds, 3), "exitCode": int(code)})
-    console = context.console
-    console.print()
-    for flaw in wrong:
-        say(console, f"not as it should be: {flaw}", "red")
-    if not wrong:
-        verdict = "three documents failed, each for its own reason; all others answer"
-        say(console, f"As it should be, in {seconds:.1f} s: {verdict}.", "bold green")
-    say(console, "Everything is still running. Look further:")
-    for what, meaning in (
-        ("runs", "every execution"),
-        (f"watch {job_id}", "its states again"),
-        (f"report {job_id}", "its failed documents"),
-        (f"retry {job_id}", "try again those that can succeed"),
-        ('query "when is a filter bed washed?"', f"ask {context.search.name}"),
-        ("local down", "end it, and leave nothing behind (make down does the same)"),
-    ):
-        line = Text.assemble(f"  {command} {what}", (f"   {meaning}", "dim"))
-        console.print(line, soft_wrap=True)
-    return code
+def _ending(context: Context, job_id: str, wrong: list[str]) -> Ending:
+    return Ending(
+        facts={"jobId": job_id},
+        wrong=wrong,
+        verdict="three documents failed, each for its own reason; all others answer",
+        hints=(
+            ("runs --workflow kendra_ingestion", "every execution"),
+            (f"watch {job_id}", "its states again"),
+            (f"report {job_id}", "its failed documents"),
+            (f"retry {job_id}", "try again those that can succeed"),
+            ('query "when is a filter bed washed?"', f"ask {context.search.name}"),
+        ),
+    )
