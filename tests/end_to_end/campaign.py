@@ -6,6 +6,7 @@ its effect; the process that makes the call ends there. Several jobs run at once
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -14,17 +15,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from tests.end_to_end.queues import Queues
 from tests.end_to_end.stack import Stack, pair
 
+REQUEST = 10
+"""Documents of one request to the sink, at most."""
 GOOD = 24
 BAD = 3
 BEFORE = 11
 """Documents to delete: two requests."""
-AT_ONCE = 6
-JOB_SECONDS = 300.0
-"""How long a job may take on a busy machine while its processes die."""
+AT_ONCE = 4
+TRIES = 5
+"""Of a state whose processes die."""
 
-QUEUES = ("put", "del", "put-dead", "del-dead")
+QUEUES = ("kendra-put", "kendra-del", "kendra-put-dead", "kendra-del-dead")
 WORKERS = ("millrace-put-worker", "millrace-del-worker", "millrace-dead-letter-worker")
 HIDDEN_SECONDS = 0.3
 """How long the messages of a dead worker stay hidden here; where it is deployed, minutes."""
@@ -37,7 +41,6 @@ DEATH: Trouble = {"kill": True, "redeliver_seconds": HIDDEN_SECONDS}
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = ("before", "after")
-READING = re.compile(":(BatchGet|Describe|Get|List|Query)")
 
 
 class Point(NamedTuple):
@@ -95,14 +98,10 @@ def kind_of(resource: str, job_id: str) -> str:
 
 
 def first_of_each_kind(calls: Iterable[Mapping[str, str]], job_id: str) -> list[Point]:
-    """The first call of each kind: what a function does, and to what. One that changes something on both sides; one
-    that only reads has no effect, so both sides are the same death."""
+    """The first call of each kind: what a function does, and to what. The process dies of it when it has had its
+    effect, which nobody is told; `every` has the deaths before an effect too."""
     kinds = dict.fromkeys((_who(call), call["action"], kind_of(call["resource"], job_id)) for call in calls)
-    return [
-        Point(function, when, action, resource)
-        for function, action, resource in kinds
-        for when in (SIDES[1:] if READING.search(action) else SIDES)
-    ]
+    return [Point(function, "after", action, resource) for function, action, resource in kinds]
 
 
 def _who(call: Mapping[str, str]) -> str:
@@ -122,16 +121,14 @@ def every(calls: Sequence[Mapping[str, str]]) -> list[Point]:
 
 
 def shared_out(points: Iterable[Point], deaths: Mapping[str, int]) -> list[list[Trouble]]:
-    """Points for as few jobs as there can be, where so many processes of a function may die in one job and no job has
-    both sides of one call, which follow each other."""
+    """Points for as few jobs as there can be, where so many processes of a function may die in one job."""
     of: dict[str, list[Point]] = {}
     for point in points:
         of.setdefault(point.function, []).append(point)
-    jobs = max(2, *(math.ceil(len(some) / deaths[function]) for function, some in of.items()))
-    shares: list[list[Point]] = [[] for _ in range(jobs)]
+    shares: list[list[Point]] = [[] for _ in range(max(math.ceil(len(of[name]) / deaths[name]) for name in of))]
     for some in of.values():
-        for number, point in enumerate(some):
-            shares[number % jobs].append(point)
+        for share, point in zip(itertools.cycle(shares), some, strict=False):
+            share.append(point)
     return [[point.trouble() for point in share] for share in shares]
 
 
@@ -189,21 +186,23 @@ QUEUE_WEATHER: Mapping[str, Sequence[Trouble]] = {
 
 class Campaign:
     """Jobs in one stack, and what has to hold of each of them. `always` are troubles of every job, the rehearsal's
-    too."""
+    too. The rehearsal comes first, once; `calls` are those that functions made for it, in their order."""
 
     def __init__(self, stack: Stack, name: str, always: Sequence[Trouble] = ()) -> None:
         self._stack = stack
         self._name = name
         self._always = always
         self._calm = Job(f"{name}-calm")
+        self._numbers = itertools.count()
+        self.calls = self._rehearse()
 
     @property
     def calm(self) -> str:
         """The id of the rehearsal's job."""
         return self._calm.name
 
-    def rehearse(self) -> list[dict[str, str]]:
-        """Run the job without other troubles than every job's; the calls that functions made for it, in their order."""
+    def _rehearse(self) -> list[dict[str, str]]:
+        """Run the job without other troubles than every job's."""
         self._prepare([self._calm])
         rule = self._stack.instance.order_fault("*", function="*", event=self.calm, watch=True)
         self._run(self._calm)
@@ -214,12 +213,16 @@ class Campaign:
 
     def suffer(self, shares: Sequence[Sequence[Trouble]]) -> list[Trouble]:
         """Run a job for each share of the troubles, and check it; the troubles that no call met."""
-        jobs = [Job(f"{self._name}-{number:03}") for number in range(len(shares))]
+        jobs = [Job(f"{self._name}-{next(self._numbers):03}") for _ in shares]
         self._prepare(jobs)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self._suffer, jobs, shares))
         applied = {told["id"] for told in self._stack.instance.faults() if told["applied"]}
         return [trouble for job in jobs for number, trouble in job.rules.items() if number not in applied]
+
+    def told(self, points: Sequence[Point], jobs: int) -> str:
+        """How much of all that can be died of so many points are."""
+        return f"{len(points)} of {len(every(self.calls))} crash points, in {jobs} jobs"
 
     def _prepare(self, jobs: Sequence[Job]) -> None:
         """Put the documents into the index that the jobs delete."""
@@ -244,8 +247,8 @@ class Campaign:
             stack.instance.order_fault(**trouble, event=job.name)
         stack.upload(job.prefix, job.files)
         stack.submit(job.prefix, {"jobId": job.name, "prefix": job.prefix, "deletes": job.before})
-        stack.wait_until(lambda: "execution" in stack.job(job.name), f"{job.name} has begun", JOB_SECONDS)
-        execution = stack.wait(stack.job(job.name)["execution"], JOB_SECONDS)
+        stack.wait_until(lambda: "execution" in stack.job(job.name), f"{job.name} has begun")
+        execution = stack.wait(stack.job(job.name)["execution"])
         assert (execution.status, execution.last_state) == ("SUCCEEDED", "Notify"), execution
 
     def _check(self, job: Job) -> None:
@@ -289,17 +292,22 @@ class Campaign:
         return counts | {"indexed": counts.pop("indexed", 0) + counts.pop("updated", 0)}
 
 
-def allow_receives(stack: Stack, most: int) -> None:
-    """Say how often a message may be received before it counts as one that cannot be handled."""
-    sqs = stack.client("sqs")
-    for name in ("put", "del"):
-        url = queue(stack, name)
-        policy = json.loads(
-            sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["RedrivePolicy"]
-        )
-        sqs.set_queue_attributes(
-            QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(policy | {"maxReceiveCount": most})}
-        )
+def upload(stack: Stack, prefix: str, name: str, documents: int) -> list[str]:
+    """Upload so many documents, in the order of their ids, which are returned."""
+    ids = [f"{name}-{number:03}" for number in range(documents)]
+    for document_id in ids:
+        stack.upload(prefix, pair(document_id))
+    return ids
+
+
+def expect_all(stack: Stack, name: str, ids: Sequence[str]) -> None:
+    """Every document is in the index and in the counts once; so is every message, where there are queues."""
+    counts = stack.counts(name)
+    assert counts["planned"] == len(ids) == counts.get("indexed", 0) + counts.get("updated", 0)
+    assert stack.failures(name) == {}
+    assert set(stack.statuses(*ids).values()) <= {"INDEXED", "UPDATED"}
+    if stack.option == "sqs":
+        assert progress(stack, name) == (math.ceil(len(ids) / REQUEST),) * 3
 
 
 def keys(stack: Stack, bucket: str, prefix: str) -> list[str]:
@@ -308,14 +316,10 @@ def keys(stack: Stack, bucket: str, prefix: str) -> list[str]:
     return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
-def queue(stack: Stack, name: str) -> str:
-    return stack.client("sqs").get_queue_url(QueueName=f"millrace-kendra-{name}.fifo")["QueueUrl"]
-
-
 def messages_left(stack: Stack) -> dict[str, int]:
     """How many messages each queue holds that is not empty, hidden ones included."""
     sqs = stack.client("sqs")
-    urls = {name: queue(stack, name) for name in QUEUES} | {"dead letters": stack.outputs["dead_letter_queue_url"]}
+    urls = {name: Queues(stack).url(name) for name in QUEUES} | {"dead letters": stack.outputs["dead_letter_queue_url"]}
     found = {}
     for name, url in urls.items():
         told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

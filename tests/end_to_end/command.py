@@ -32,7 +32,7 @@ def millrace(folder: Path, *arguments: object) -> subprocess.CompletedProcess[st
 
 
 def at_once(folder: Path, *arguments: object) -> Result:
-    """Run the command in this process, where a second until it begins would be too late."""
+    """Run the command in this process, where nothing asks for one of its own: it begins a second sooner."""
     return CliRunner().invoke(app, ["--dir", str(folder), *map(str, arguments)], env={"COLUMNS": "200"})
 
 

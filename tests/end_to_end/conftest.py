@@ -12,14 +12,6 @@ from tests.end_to_end.stack import Stack, StackOf
 pytest.register_assert_rewrite("tests.end_to_end.campaign")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "soak" in config.option.markexpr:
-        return
-    for item in items:
-        if item.get_closest_marker("soak"):
-            item.add_marker(pytest.mark.skip(reason="takes long: `make soak` runs it"))
-
-
 @pytest.fixture(scope="session")
 def stack_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackOf]:
     """The stack with that deploy option and that sink."""

@@ -49,6 +49,25 @@ class Queues:
             for mapping in found:
                 functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
 
+    @contextmanager
+    def receives(self, most: int) -> Iterator[None]:
+        """While this lasts a message that was received so often is one that cannot be handled."""
+        before = {queue: self._receive_at_most(queue, most) for queue in ("kendra-put", "kendra-del")}
+        try:
+            yield
+        finally:
+            for queue, usual in before.items():
+                self._receive_at_most(queue, usual)
+
+    def _receive_at_most(self, queue: str, most: int) -> int:
+        """Returns how often it was before."""
+        sqs, url = self.stack.client("sqs"), self.url(queue)
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+        policy = json.loads(attributes["RedrivePolicy"])
+        changed = json.dumps(policy | {"maxReceiveCount": most})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": changed})
+        return int(policy["maxReceiveCount"])
+
     def url(self, queue: str) -> str:
         """`queue` is the end of a name, such as "kendra-put"."""
         return self.stack.client("sqs").get_queue_url(QueueName=f"{PREFIX}-{queue}.fifo")["QueueUrl"]

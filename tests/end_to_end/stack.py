@@ -15,10 +15,17 @@ import pytest
 
 from millrace.local import deploy
 from millrace.local.instance import Instance, Options
+from tests.substrate import WAIT_SCALE, configure
 
-WAIT_SECONDS = 90.0
+WAIT_SECONDS = 300.0
+"""How long anything is waited for that has to happen: a busy machine may take long, and nobody waits on after it has
+happened."""
+PAUSES = 0.1
+"""The part of the state machine's waits, and of its pauses before it tries again, that is waited out here."""
 SINK_REQUESTS_PER_SECOND = 40
 """What the pipeline is told; a little less than the embedded sinks take (`Options`)."""
+MANY = 1_000
+"""More requests than a test sends while the sink is too busy."""
 ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 CHANGES = {
     "kendra": {"put": "BatchPutDocument", "delete": "BatchDeleteDocument"},
@@ -55,13 +62,16 @@ class Stack:
     outputs: Mapping[str, Any]
     inbox: str
     _clients: dict[str, Any] = field(default_factory=dict)
+    _inputs: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def up(cls, folder: Path, options: Options = Options(), **variables: Any) -> Stack:  # noqa: B008 (frozen)
+        """Start an embedded AWS in the folder, and deploy to it with these variables."""
         instance = Instance.start(folder, options)
         try:
             outputs = deploy.apply(instance, {"sink_requests_per_second": SINK_REQUESTS_PER_SECOND, **variables})
             inbox = cls._subscribe(instance, outputs["notifications_topic_arn"])
+            configure(instance, {WAIT_SCALE: PAUSES})
         except BaseException:
             instance.stop()
             raise
@@ -122,9 +132,17 @@ class Stack:
         states = self.client("stepfunctions")
         pages = states.get_paginator("list_executions").paginate(stateMachineArn=self.outputs["state_machine_arn"])
         arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
-        return [arn for arn in reversed(arns) if key in states.describe_execution(executionArn=arn).get("input", "")]
+        return [arn for arn in reversed(arns) if key in self._input(arn)]
+
+    def _input(self, arn: str) -> str:
+        """An execution's input. It never changes, so it is asked for once."""
+        if arn not in self._inputs:
+            said = self.client("stepfunctions").describe_execution(executionArn=arn)
+            self._inputs[arn] = said.get("input", "")
+        return self._inputs[arn]
 
     def wait(self, arn: str, seconds: float = WAIT_SECONDS) -> Execution:
+        """Wait for an execution to its end."""
         states = self.client("stepfunctions")
         deadline = time.monotonic() + seconds
         while (said := states.describe_execution(executionArn=arn))["status"] not in ENDED:
@@ -144,23 +162,19 @@ class Stack:
         """Wait for the execution that the event of the manifest at that key starts, to its end."""
         return self.wait(self.started(key), seconds)
 
-    def started(self, key: str, number: int = 0, seconds: float = 20) -> str:
+    def started(self, key: str, number: int = 0) -> str:
         """The ARN of the execution with that number (0 is the first) for the manifest at that key."""
-        deadline = time.monotonic() + seconds
-        while len(arns := self.executions(key)) <= number:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{len(arns)} executions for {key} after {seconds:.0f} s")
-            time.sleep(0.05)
-        return arns[number]
+        self.wait_until(lambda: len(self.executions(key)) > number, f"execution {number} for {key} has begun")
+        return self.executions(key)[number]
 
-    def wait_for_lock(self, job_id: str, owner: str | None = None, seconds: float = 20) -> str:
+    def wait_for_lock(self, job_id: str, owner: str | None = None) -> str:
         """Wait until the execution with that ARN, or any, holds the job's lock; its ARN."""
 
         def held() -> bool:
             found = self.job(job_id).get("owner")
             return found is not None and found == (owner or found)
 
-        self.wait_until(held, f"{owner or 'somebody'} holds the lock of {job_id}", seconds)
+        self.wait_until(held, f"{owner or 'somebody'} holds the lock of {job_id}")
         return self.job(job_id)["owner"]
 
     def run(self, prefix: str, job_id: str, **more: Any) -> Execution:
@@ -245,9 +259,11 @@ class Stack:
         calls = counted.get(CHANGES[self.sink][change], {"calls": 0, "throttled": 0})
         return calls["calls"] - calls["throttled"]
 
-    def slow_down(self, seconds: float, change: str = "put") -> None:
-        """Let each request of that kind take so long, until `instance.forget_faults`."""
-        self.instance.order_fault(self._action(change), delay_seconds=seconds)
+    def hold(self, change: str = "put", after: int = 0) -> int:
+        """Let the sink be too busy for requests of that kind, but for so many, until `instance.forget_faults`. The
+        number of the rule."""
+        later = list(range(after + 1, after + MANY)) if after else []
+        return self.instance.order_fault(self._action(change), nth=later, code="ThrottlingException", status=400)
 
     def refuse(self, change: str) -> None:
         """Let the sink refuse each request of that kind, as it does when a permission is missing, until
@@ -257,10 +273,10 @@ class Stack:
     def _action(self, change: str) -> str:
         return f"{self.sink}:{CHANGES[self.sink][change]}"
 
-    def wait_until(self, holds: Callable[[], object], what: str, seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
+    def wait_until(self, holds: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
         while not holds():
-            assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+            assert time.monotonic() < deadline, f"not within {WAIT_SECONDS:.0f} s: {what}"
             time.sleep(0.05)
 
     def wait_until_calm(self, change: str = "put", seconds: float = 1.5) -> None:
@@ -277,18 +293,21 @@ class Stack:
         item = self.client("dynamodb").get_item(TableName=self.outputs["jobs_table"], Key=key).get("Item", {})
         return {name: next(iter(value.values())) for name, value in item.items()}
 
-    def notification(self, mentioning: str, seconds: float = 20) -> dict[str, str]:
+    def notification(self, mentioning: str) -> dict[str, str]:
         """The notification whose text mentions that; others are dropped."""
         sqs = self.client("sqs")
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        found: list[dict[str, str]] = []
+
+        def arrived() -> bool:
             for message in sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get("Messages", []):
                 sqs.delete_message(QueueUrl=self.inbox, ReceiptHandle=message["ReceiptHandle"])
                 envelope = json.loads(message["Body"])
                 if mentioning in envelope["Message"]:
-                    return envelope
-            time.sleep(0.1)
-        raise AssertionError(f"no notification that mentions {mentioning!r} within {seconds:.0f} s")
+                    found.append(envelope)
+            return bool(found)
+
+        self.wait_until(arrived, f"a notification mentions {mentioning!r}")
+        return found[0]
 
 
 StackOf = Callable[[str, str], Stack]

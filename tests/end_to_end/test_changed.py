@@ -70,7 +70,7 @@ def test_what_changed_is_sent_and_nothing_else(stack: Stack, prefix: str) -> Non
 def test_a_document_that_changes_while_the_job_runs_is_sent_the_next_time(healthy: Stack, prefix: str) -> None:
     ids = [f"meanwhile-{number}" for number in range(20)]
     upload(healthy, prefix, ids)
-    healthy.slow_down(1.5)
+    healthy.hold()
     key = healthy.submit(prefix, {"jobId": "meanwhile-1", "prefix": prefix, "mode": "changed"})
     execution = healthy.started(key)
     before = healthy.requests("put")

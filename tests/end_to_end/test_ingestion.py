@@ -32,9 +32,10 @@ def test_the_sample_ends_with_three_failed_documents_and_all_others_answer_a_que
 
     counts = stack.summary("sample")["counts"]
     assert counts["failed"] == len(stack.failures("sample")) == 3
-    assert counts["indexed"] == len(good) >= 12
+    # Other tests ingest the sample too, and may have been first.
+    assert counts["indexed"] + counts["updated"] == len(good) >= 12
     assert counts["planned"] == len(good) + 3
-    assert set(stack.statuses(*good).values()) == {"INDEXED"}
+    assert set(stack.statuses(*good).values()) <= {"INDEXED", "UPDATED"}
 
     kendra = stack.client("kendra")
     for document_id in good:
@@ -66,20 +67,21 @@ def test_the_manifest_is_archived_when_the_job_has_finished(stack: Stack, prefix
 
 
 @BOTH_OPTIONS
-def test_a_newer_manifest_stays_where_it_is(stack: Stack, prefix: str) -> None:
+def test_a_newer_manifest_stays_where_it_is(healthy: Stack, prefix: str) -> None:
     """Uploaded while its job runs it is refused, not swallowed; the next upload of it is served."""
-    for n in range(60):
-        stack.upload(prefix, pair(f"newer-{n}"))
+    healthy.upload(prefix, pair("newer"))
     first = {"jobId": "newer", "prefix": prefix}
     second = {**first, "deletes": ["nobody"]}
-    key = stack.submit(prefix, first)
-    running = stack.started(key)
-    stack.wait_for_lock("newer", running)
-    stack.submit(prefix, second)
-    assert stack.wait(stack.started(key, number=1)).error == "JobBusy"
-    assert stack.wait(running).status == "SUCCEEDED"
-    assert json.loads(stack.report("_archive/newer/manifest.json")) == first
-    manifest = stack.client("s3").get_object(Bucket=stack.outputs["ingestion_bucket"], Key=key)["Body"].read()
+    healthy.hold()
+    key = healthy.submit(prefix, first)
+    running = healthy.started(key)
+    healthy.wait_for_lock("newer", running)
+    healthy.submit(prefix, second)
+    assert healthy.wait(healthy.started(key, number=1)).error == "JobBusy"
+    healthy.instance.forget_faults()
+    assert healthy.wait(running).status == "SUCCEEDED"
+    assert json.loads(healthy.report("_archive/newer/manifest.json")) == first
+    manifest = healthy.client("s3").get_object(Bucket=healthy.outputs["ingestion_bucket"], Key=key)["Body"].read()
     assert json.loads(manifest) == second
 
 
@@ -117,17 +119,17 @@ def test_an_empty_folder_is_a_run_that_ends_well(stack: Stack, prefix: str) -> N
 @BOTH_OPTIONS
 def test_duplicate_events_while_the_job_runs_end_quietly(healthy: Stack, prefix: str) -> None:
     healthy.upload(prefix, pair("duplicate-1") | pair("duplicate-2"))
-    healthy.slow_down(3)
+    healthy.hold()
     key = healthy.submit(prefix, {"jobId": "duplicate", "prefix": prefix})
     event = {"bucket": healthy.outputs["ingestion_bucket"], "key": key, "sequencer": "00"}
     at_the_same_time = [healthy.start(event) for _ in range(3)]
     owner = healthy.wait_for_lock("duplicate")
-    later = healthy.wait(healthy.start(event))
-    assert (later.status, later.last_state) == ("SUCCEEDED", "AlreadyRunning")
-    ended = {arn: healthy.wait(arn) for arn in (healthy.started(key), *at_the_same_time)}
-    assert {execution.status for execution in ended.values()} == {"SUCCEEDED"}
-    assert [arn for arn, execution in ended.items() if execution.last_state == "Notify"] == [owner]
-    assert {execution.last_state for execution in ended.values()} == {"Notify", "AlreadyRunning"}
+    others = {healthy.started(key), *at_the_same_time, healthy.start(event)} - {owner}
+    ended = [healthy.wait(arn) for arn in others]
+    assert [(execution.status, execution.last_state) for execution in ended] == [("SUCCEEDED", "AlreadyRunning")] * 4
+    healthy.instance.forget_faults()
+    done = healthy.wait(owner)
+    assert (done.status, done.last_state) == ("SUCCEEDED", "Notify")
 
 
 @BOTH_OPTIONS

@@ -58,6 +58,7 @@ def used(request: pytest.FixtureRequest, stack_of: StackOf) -> Stack:
     refuse_deletes(stack)
     take_over(stack)
     if stack.option == "sqs":
+        lose_a_worker(stack)
         trouble_the_queues(stack)
     return stack
 
@@ -77,6 +78,18 @@ def take_over(stack: Stack) -> None:
     stack.client("stepfunctions").stop_execution(executionArn=first)
     assert stack.wait(first).status == "ABORTED"
     run(stack, prefix, job_id)
+
+
+def lose_a_worker(stack: Stack) -> None:
+    """A worker dies when it has written what became of a message that is not delivered again."""
+    prefix, job_id = "permissions/died", "permissions-died"
+    stack.upload(prefix, pair("permission-died"))
+    written = {"resource": "*/outcomes/*", "function": "millrace-put-worker", "when": "after"}
+    stack.instance.order_fault("s3:PutObject", **written, nth=[1], kill=True, redeliver_seconds=0.2)
+    with Queues(stack).receives(1):
+        run(stack, prefix, job_id)
+    stack.instance.forget_faults()
+    assert stack.counts(job_id) == {"planned": 1, "indexed": 1}
 
 
 def trouble_the_queues(stack: Stack) -> None:

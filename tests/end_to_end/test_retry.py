@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from millrace.errors import ExitCode
-from tests.end_to_end.command import lines, millrace
+from tests.end_to_end.command import at_once, lines, millrace
 from tests.end_to_end.stack import BOTH_OPTIONS, Stack, metadata, pair
 
 GOOD = 15
@@ -55,8 +55,8 @@ def test_the_command_says_what_it_tries_and_what_can_never_succeed(healthy: Stac
     assert healthy.run(prefix, "said").status == "SUCCEEDED"
     healthy.instance.forget_faults()
 
-    done = millrace(folder, "retry", "said", "--watch")
-    assert done.returncode == ExitCode.FAILED_DOCUMENTS, done.stdout + done.stderr
+    done = at_once(folder, "retry", "said", "--watch")
+    assert done.exit_code == ExitCode.FAILED_DOCUMENTS, done.output
     said = " ".join(done.stdout.split())
     assert "failed documents of job said: 20; tried again: 16" in said
     assert "can never succeed as they are: 4" in said
@@ -66,8 +66,8 @@ def test_the_command_says_what_it_tries_and_what_can_never_succeed(healthy: Stac
     assert healthy.counts("said-retry-1") == {"planned": GOOD + 2, "indexed": GOOD, "failed": 2}
 
     # A retry of the retry: what is left can never succeed, so nothing is planned.
-    done = millrace(folder, "retry", "said-retry-1", "--watch", "--json")
-    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    done = at_once(folder, "retry", "said-retry-1", "--watch", "--json")
+    assert done.exit_code == ExitCode.OK, done.output
     asked, *_, came = lines(done)
     assert (asked["jobId"], asked["retryOf"]) == ("said-retry-2", "said-retry-1")
     never = {"DuplicateDocumentId": 1, "InvalidRequest": 1}
@@ -75,8 +75,8 @@ def test_the_command_says_what_it_tries_and_what_can_never_succeed(healthy: Stac
     assert (came["type"], came["planned"], came["neverSucceed"]) == ("retried", 0, never)
     assert healthy.counts("said-retry-2") == {}
 
-    done = millrace(folder, "retry", "said-retry-2")
-    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    done = at_once(folder, "retry", "said-retry-2")
+    assert done.exit_code == ExitCode.OK, done.output
     assert "nothing to try again" in done.stdout
 
 
@@ -112,9 +112,9 @@ def test_failed_deletes_are_tried_again(healthy: Stack, prefix: str) -> None:
     assert healthy.counts("undeleted-deletes") == {"planned": 14, "indexed": 1, "failed": 13}
     healthy.instance.forget_faults()
 
-    done = millrace(healthy.instance.folder, "retry", "undeleted-deletes", "--watch", "--json")
+    done = at_once(healthy.instance.folder, "retry", "undeleted-deletes", "--watch", "--json")
 
-    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    assert done.exit_code == ExitCode.OK, done.output
     # The delete that conflicts with a document of the folder can never succeed while the folder holds it.
     assert lines(done)[-1]["neverSucceed"] == {"ConflictingDelete": 1}
     assert healthy.counts("undeleted-deletes-retry-1") == {"planned": 12, "deleted": 12}

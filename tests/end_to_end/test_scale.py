@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from benchmarks import generated
+from benchmarks.corpus import document_ids
+from benchmarks.corpus import write as write_corpus
 from kendra_ingestion.chunking import MAX_CHUNKS, documents_in
 from kendra_ingestion.folder import Folder
 from kendra_ingestion.list_batches import Job, Means, plan
@@ -107,34 +109,42 @@ def running(folder: Path, option: str) -> Iterator[Stack]:
         stack.instance.stop()
 
 
-@pytest.mark.parametrize(
-    ("option", "documents"),
-    [
-        ("sfn", 5_000),
-        pytest.param("sfn", 20_000, marks=pytest.mark.soak),
-        pytest.param("sqs", 20_000, marks=pytest.mark.soak),
-    ],
-)
-def test_a_large_job_is_done_inside_the_limits(tmp_path: Path, option: str, documents: int) -> None:
-    ids = [f"large-{number:05}" for number in range(documents)]
-    with running(tmp_path / "aws", option) as stack:
-        with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            list(pool.map(lambda name: stack.upload("large", pair(name)), ids))
-        key = stack.submit("large", {"jobId": "large", "prefix": "large"})
-        execution = stack.wait_for_job(key, seconds=SECONDS_A_THOUSAND * documents / 1_000)
-        assert execution.status == "SUCCEEDED", execution
-        counts = stack.summary("large")["counts"]
-        assert (counts.pop("planned"), counts.pop("indexed"), set(counts.values())) == (documents, documents, {0})
-        assert stack.failures("large") == {}
-        assert set(stack.statuses(*ids).values()) == {"INDEXED"}
-        states = Executions(stack.client("stepfunctions"), stack.outputs["state_machine_arn"])
-        history = states.history(execution.arn).read()
+def ingest(stack: Stack, files: Iterable[tuple[str, bytes]], ids: Sequence[str]) -> None:
+    """Upload the files of so many good documents and run their job: each document is indexed, by the report and by the
+    index, and the execution stays inside the limits."""
+    with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+        list(pool.map(lambda file: stack.upload("large", dict([file])), files))
+    key = stack.submit("large", {"jobId": "large", "prefix": "large"})
+    execution = stack.wait_for_job(key, seconds=SECONDS_A_THOUSAND * len(ids) / 1_000)
+    assert execution.status == "SUCCEEDED", execution
+    assert stack.counts("large") == {"planned": len(ids), "indexed": len(ids)}
+    assert stack.failures("large") == {}
+    assert set(stack.statuses(*ids).values()) == {"INDEXED"}
+    history = (
+        Executions(stack.client("stepfunctions"), stack.outputs["state_machine_arn"]).history(execution.arn).read()
+    )
     assert len(history) < MOST_EVENTS
     assert {name: size for name, size in sizes(history).items() if size >= MOST_STATE_BYTES} == {}
-    if option == "sfn":
-        chunks = chunks_of(documents)
+    if stack.option == "sfn":
+        chunks = chunks_of(len(ids))
         assert sum(event["type"] == "MapIterationSucceeded" for event in history) == chunks <= MAX_CHUNKS
         assert events_of_a_million(history, chunks) < MOST_EVENTS
+
+
+def test_the_python_corpus_is_accounted_for_document_by_document_inside_the_limits(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus")
+    ids = document_ids(corpus)
+    assert len(set(ids)) == 5_000
+    with running(tmp_path / "aws", "sfn") as stack:
+        ingest(stack, ((file.name, file.path.read_bytes()) for file in corpus.files), ids)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("option", ["sfn", "sqs"])
+def test_a_larger_job_is_done_inside_the_limits(tmp_path: Path, option: str) -> None:
+    ids = [f"large-{number:05}" for number in range(20_000)]
+    with running(tmp_path / "aws", option) as stack:
+        ingest(stack, (file for name in ids for file in pair(name).items()), ids)
 
 
 def chunks_of(documents: int) -> int:

@@ -203,13 +203,14 @@ def test_a_request_over_the_payload_is_cut_until_its_documents_are_sent(
     assert [len(ids) for _, ids in bedrock_client.requests] == [2, 2]
 
 
+@pytest.mark.usefixtures("new_clients")
 def test_a_request_is_counted_as_the_client_writes_it(s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
     """For text in several scripts and for bytes."""
     documents = [
         stored(s3, "ä", 'ñandú "日本語" 🙂\n'.encode(), title="ñ"),
         stored(s3, "b", bytes(range(256)), contentType="PDF", key="p/batches/b.pdf", title="b"),
     ]
-    written = written_by_the_client(documents, s3, monkeypatch)
+    written = written_by_the_client(documents, s3)
     assert "ñandú" in written.decode()
     monkeypatch.setattr(bedrock, "PAYLOAD_MAX_BYTES", 0)
     with pytest.raises(SinkRefused) as raised:
@@ -218,19 +219,12 @@ def test_a_request_is_counted_as_the_client_writes_it(s3: FakeS3, monkeypatch: p
     assert 0 <= int(counted.replace(",", "")) - len(written) <= bedrock.FRAME_BYTES
 
 
-def written_by_the_client(documents: list[Document], s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> bytes:
+def written_by_the_client(documents: list[Document], s3: FakeS3) -> bytes:
     """The body of the request that the real client of `aws.bedrock_agent` makes."""
     from botocore.awsrequest import AWSResponse
 
     from kendra_ingestion import aws
 
-    for name, value in {
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
     bodies: list[bytes] = []
 
     class Raw(io.BytesIO):
@@ -242,9 +236,7 @@ def written_by_the_client(documents: list[Document], s3: FakeS3, monkeypatch: py
         bodies.append(request.body)
         return AWSResponse(request.url, 202, {}, Raw(b'{"documentDetails": []}'))
 
-    aws.bedrock_agent.cache_clear()
     client = aws.bedrock_agent()
-    aws.bedrock_agent.cache_clear()
     client.meta.events.register("before-send.bedrock-agent", answer)
     assert sink_on(client, s3).put(documents) == []
     return bodies[0]

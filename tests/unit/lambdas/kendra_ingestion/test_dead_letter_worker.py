@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from kendra_ingestion.documents import JobKey
 from kendra_ingestion.outcomes import NOT_PROCESSED, SENT, Outcome
 from tests.fakes.pipeline import INGESTION, REPORTS
-from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption, dynamodb
+from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption
 from tests.fakes.s3 import FakeS3
 from tests.fakes.sqs import Stored, event_of
 
@@ -18,16 +17,10 @@ JOB = JobKey("job-1", "run-1", "attempt-1")
 DEAD = DEAD_URL["put"]
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with dynamodb() as made:
-        yield made
-
-
 @pytest.fixture
-def option(client: Any) -> QueueOption:
+def option(dynamodb_client: Any) -> QueueOption:
     """A job of three messages, all of them dead letters."""
-    option = QueueOption(client, FakeS3(INGESTION, REPORTS))
+    option = QueueOption(dynamodb_client, FakeS3(INGESTION, REPORTS))
     option.plan(JOB, [("put", [["doc-0"], ["doc-1"]]), ("delete", [["old"]])])
     option.produce(JOB, option.wait_with("token"))
     for url in URL.values():

@@ -14,7 +14,7 @@ from benchmarks import generated
 from benchmarks.plan_million import ENVIRONMENT, LAMBDA_MEGABYTES, MOST_ANSWER_BYTES
 from kendra_ingestion.chunking import MAX_CHUNKS, documents_in
 
-FEW, MANY, MILLION = 5_000, 50_000, 1_000_000
+FEW, MANY, MILLION = 5_000, 25_000, 1_000_000
 
 
 def planned(documents: int) -> dict[str, Any]:

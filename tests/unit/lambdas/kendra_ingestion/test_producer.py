@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,22 +9,16 @@ from kendra_ingestion.documents import JobKey
 from kendra_ingestion.errors import QueueingUnfinished, QueueUnavailable
 from kendra_ingestion.messages import read
 from tests.fakes.pipeline import INGESTION, REPORTS
-from tests.fakes.queue_option import URL, QueueOption, dynamodb
+from tests.fakes.queue_option import URL, QueueOption
 from tests.fakes.s3 import FakeS3
 
 JOB = JobKey("job-1", "run-1", "attempt-1")
 AGAIN = JOB._replace(attempt="attempt-2")
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with dynamodb() as made:
-        yield made
-
-
 @pytest.fixture
-def option(client: Any) -> QueueOption:
-    return QueueOption(client, FakeS3(INGESTION, REPORTS), shards=2)
+def option(dynamodb_client: Any) -> QueueOption:
+    return QueueOption(dynamodb_client, FakeS3(INGESTION, REPORTS), shards=2)
 
 
 def requests(number: int, size: int = 2, prefix: str = "doc") -> list[list[str]]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,13 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from kendra_ingestion.errors import QueueUnavailable
 from kendra_ingestion.progress import KEEP_SECONDS, Progress
 from tests.fakes.clock import FakeClock
-from tests.fakes.queue_option import dynamodb, progress_table
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with dynamodb() as made:
-        yield made
+from tests.fakes.queue_option import progress_table
 
 
 class Hindered:
@@ -61,8 +55,8 @@ class Table:
 
 
 @pytest.fixture
-def table(client: Any) -> Table:
-    return Table(client)
+def table(dynamodb_client: Any) -> Table:
+    return Table(dynamodb_client)
 
 
 def cancelled(*reasons: str) -> ClientError:

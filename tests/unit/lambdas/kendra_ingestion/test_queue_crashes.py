@@ -4,7 +4,7 @@ nothing is lost, counted twice or answered twice."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from kendra_ingestion.documents import JobKey
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.pipeline import INGESTION, REPORTS
-from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption, dynamodb
+from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, URL, QueueOption
 from tests.fakes.s3 import FakeS3
 
 JOB = JobKey("job-1", "run-1", "attempt-1")
@@ -20,12 +20,6 @@ PUTS = [["doc-0", "doc-1"], ["doc-2", "doc-3"]]
 DELETES = [["old"]]
 PUT_IDS = [name for request in PUTS for name in request]
 EXPECTED = dict.fromkeys([*PUT_IDS, "old"], "sent") | {"doc-2": "InvalidRequest"}
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with dynamodb() as made:
-        yield made
 
 
 def option(client: Any, fuse: Fuse) -> QueueOption:
@@ -72,9 +66,9 @@ def check(option: QueueOption) -> None:
     assert set(option.marked) == set(EXPECTED)
 
 
-def test_nothing_dies_and_the_token_is_answered_once(client: Any) -> None:
+def test_nothing_dies_and_the_token_is_answered_once(dynamodb_client: Any) -> None:
     fuse = Fuse()
-    this = option(client, fuse)
+    this = option(dynamodb_client, fuse)
     run(this, fuse)
     check(this)
     assert this.machine.answered == ["token-1"]
@@ -84,14 +78,14 @@ def test_nothing_dies_and_the_token_is_answered_once(client: Any) -> None:
 
 @pytest.mark.parametrize("done", [False, True], ids=["before the call", "after the call"])
 def test_a_function_that_is_killed_at_any_call_leaves_nothing_undone_and_does_nothing_twice(
-    client: Any, done: bool
+    dynamodb_client: Any, done: bool
 ) -> None:
     counting = Fuse()
-    run(option(client, counting), counting)
+    run(option(dynamodb_client, counting), counting)
     assert counting.calls > 35
     for at in range(1, counting.calls + 1):
         fuse = Fuse(at, done=done)
-        this = option(client, fuse)
+        this = option(dynamodb_client, fuse)
         run(this, fuse)
         check(this)
 
@@ -111,11 +105,13 @@ def bury(option: QueueOption, fuse: Fuse) -> None:
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before the call", "after the call"])
-def test_a_dead_letter_worker_that_is_killed_at_any_call_buries_each_message_once(client: Any, done: bool) -> None:
+def test_a_dead_letter_worker_that_is_killed_at_any_call_buries_each_message_once(
+    dynamodb_client: Any, done: bool
+) -> None:
     at = total = 0
     while at <= total:
         fuse = Fuse(done=done)
-        this = option(client, fuse)
+        this = option(dynamodb_client, fuse)
         this.produce(JOB, this.wait_with("token"))
         fuse.at, fuse.calls = at, 0
         bury(this, fuse)

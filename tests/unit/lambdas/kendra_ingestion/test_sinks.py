@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from kendra_ingestion import aws
@@ -36,21 +34,7 @@ BEDROCK = KENDRA._replace(
 )
 
 
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    clients = (aws.s3, aws.dynamodb, aws.sqs, aws.stepfunctions, aws.kendra, aws.bedrock_agent)
-    for client in clients:
-        client.cache_clear()
-    yield
-    for client in clients:
-        client.cache_clear()
+pytestmark = pytest.mark.usefixtures("new_clients")
 
 
 def test_the_settings_choose_the_sink() -> None:

@@ -3,7 +3,7 @@ and each of its documents has one outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from kendra_ingestion.documents import JobKey
 from tests.fakes.crash import Crash
 from tests.fakes.pipeline import INGESTION, REPORTS
-from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, HOLD_SECONDS, URL, QueueOption, dynamodb
+from tests.fakes.queue_option import ASIDE_URL, DEAD_URL, HOLD_SECONDS, URL, QueueOption
 from tests.fakes.s3 import FakeS3, client_error
 from tests.fakes.sqs import Stored, event_of
 
@@ -20,15 +20,9 @@ OTHER = JobKey("job-2", "run-2", "attempt-9")
 PUT = URL["put"]
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with dynamodb() as made:
-        yield made
-
-
 @pytest.fixture
-def option(client: Any) -> QueueOption:
-    return QueueOption(client, FakeS3(INGESTION, REPORTS))
+def option(dynamodb_client: Any) -> QueueOption:
+    return QueueOption(dynamodb_client, FakeS3(INGESTION, REPORTS))
 
 
 def queued(option: QueueOption, number: int = 4, *, job: JobKey = JOB, prefix: str = "doc") -> list[str]:
