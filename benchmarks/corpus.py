@@ -106,7 +106,7 @@ def _ingested(pipeline: Pipeline, found: Survey, requests_per_second: float) -> 
     asked = pipeline.with_new_index(sink_requests_per_second=requests_per_second)
     done = asked.run(found, job_id)
     pipeline.instance.set_kendra_pace(requests_per_second=AS_FAST_AS_THEY_COME)
-    reports = Reports(asked.deployment.client("s3"), asked.deployment.reports_bucket)
+    reports = Reports(asked.deployment.client("s3"), asked.deployment.ingestion.reports_bucket)
     failed = {failure.document_id for failure in reports.failures(job_id)}
     ids = document_ids(found)
     return Ingested(done.seconds, differences(ids, failed, asked.statuses(ids)), len(failed))

@@ -79,7 +79,7 @@ def _figures(name: str, measured: Measured) -> Iterator[Figure]:
 
 def measure(pipeline: Pipeline, found: Survey) -> Measured:
     """Ingest the folder with the option that is deployed."""
-    job_id = f"options-{pipeline.deployment.deploy_option}"
+    job_id = f"options-{pipeline.deployment.ingestion.deploy_option}"
     pipeline.instance.forget_calls()
     began = time.time()
     run = pipeline.run(found, job_id)
@@ -88,7 +88,7 @@ def measure(pipeline: Pipeline, found: Survey) -> Measured:
 
 
 def _messages(pipeline: Pipeline, run: Run) -> int:
-    table = pipeline.deployment.progress_table
+    table = pipeline.deployment.ingestion.progress_table
     if table is None:
         return 0
     requests = Counting(Progress(pipeline.deployment.client("dynamodb"), table))(run.view)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from millrace import deployment, submission
 from millrace.deployment import Deployment
@@ -47,9 +47,21 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class Stack:
+    """What is deployed to an embedded AWS."""
+
     instance: Instance
     deployment: Deployment
+
+    @classmethod
+    def applied(cls, instance: Instance, variables: Mapping[str, Any]) -> Self:
+        """`terraform/` applied to it with these variables."""
+        laptop.apply(instance.folder, variables, lambda _line: None)
+        return cls(instance, deployment.find(instance.folder))
+
+
+class Pipeline(Stack):
+    """Kendra ingestion."""
 
     def upload(self, found: Survey) -> None:
         """Put a folder's files where its jobs find them; once is enough for several jobs."""
@@ -66,7 +78,7 @@ class Pipeline:
         view = self._watch(job.bucket, job.manifest_key, uploaded)
         if view.status is not Status.SUCCEEDED or view.ended is None:
             raise BenchmarkFailed(f"job {job_id} ended as {view.status}: {view.error}: {view.cause}")
-        counts = counts_of(Reports(s3, self.deployment.reports_bucket).summary(job_id))
+        counts = counts_of(Reports(s3, self.deployment.ingestion.reports_bucket).summary(job_id))
         if not lawful(counts, found.pairs):
             raise BenchmarkFailed(f"job {job_id} had {found.pairs} documents, and its report says {counts}")
         return Run(view.ended.timestamp() - began, view, counts)
@@ -84,11 +96,11 @@ class Pipeline:
                 break
         attributes = json.loads(deploy.INDEX_ATTRIBUTES.read_text("utf-8"))
         kendra.update_index(Id=index, DocumentMetadataConfigurationUpdates=attributes)
-        return _applied(self.instance, {**variables, "kendra_index_id": index})
+        return self.applied(self.instance, {**variables, "kendra_index_id": index})
 
     def statistics(self) -> dict[str, dict[str, Any]]:
         """What the index counted of each batch operation: `{"calls", "throttled", "perSecond"}`."""
-        return self.instance.kendra_statistics()["indices"][self.deployment.kendra_index_id]
+        return self.instance.kendra_statistics()["indices"][self.deployment.ingestion.kendra_index_id]
 
     def calls(self) -> list[dict[str, Any]]:
         """What the pipeline itself asked of AWS since `forget_calls`, as `Instance.calls` has it."""
@@ -101,20 +113,21 @@ class Pipeline:
     def statuses(self, document_ids: Sequence[str]) -> dict[str, str]:
         """What the index itself says of each document."""
         kendra = self.instance.client("kendra", retries={"mode": "adaptive", "total_max_attempts": 20})
+        index = self.deployment.ingestion.kendra_index_id
 
         def ask(first: int) -> list[tuple[str, str]]:
             asked = [{"DocumentId": name} for name in document_ids[first : first + 10]]
-            said = kendra.batch_get_document_status(IndexId=self.deployment.kendra_index_id, DocumentInfoList=asked)
+            said = kendra.batch_get_document_status(IndexId=index, DocumentInfoList=asked)
             return [(row["DocumentId"], row["DocumentStatus"]) for row in said["DocumentStatusList"]]
 
         return dict(pair for first in range(0, len(document_ids), 10) for pair in ask(first))
 
     def _job(self, found: Survey, job_id: str, mode: Mode) -> Submission:
-        now, bucket = datetime.now(UTC), self.deployment.ingestion_bucket
+        now, bucket = datetime.now(UTC), self.deployment.ingestion.ingestion_bucket
         return submission.plan(found, bucket, now, prefix="benchmark", job_id=job_id, mode=mode)
 
     def _watch(self, bucket: str, key: str, uploaded: datetime) -> RunView:
-        executions = Executions(self.deployment.client("stepfunctions"), self.deployment.state_machine_arn)
+        executions = Executions(self.deployment.client("stepfunctions"), self.deployment.ingestion.state_machine_arn)
         looks = Pace(SECONDS_BETWEEN_LOOKS, SECONDS_TO_BEGIN)
         execution = await_execution(executions, bucket, key, uploaded, looks)
         *_, view = follow(executions.history(execution.arn), Pace(SECONDS_BETWEEN_LOOKS, SECONDS_TO_END))
@@ -122,22 +135,24 @@ class Pipeline:
 
 
 @contextmanager
-def deployed(options: Options, **variables: Any) -> Iterator[Pipeline]:
-    """A pipeline with these settings of the embedded AWS and these variables of `terraform/`."""
+def running(options: Options) -> Iterator[Instance]:
+    """An embedded AWS with these settings."""
     with tempfile.TemporaryDirectory(prefix="millrace-benchmark-") as place:
         folder = Path(place) / "aws"
         try:
             instance, _ = laptop.up(folder, options)
-            yield _applied(instance, variables)
+            yield instance
         finally:
             laptop.down(folder)
+
+
+@contextmanager
+def deployed(options: Options, **variables: Any) -> Iterator[Pipeline]:
+    """A pipeline with these settings of the embedded AWS and these variables of `terraform/`."""
+    with running(options) as instance:
+        yield Pipeline.applied(instance, variables)
 
 
 def lawful(counts: Mapping[str, int], documents: int) -> bool:
     """Whether every document was planned, and each has one outcome."""
     return counts["planned"] == documents == sum(counts.values()) - counts["planned"]
-
-
-def _applied(instance: Instance, variables: Mapping[str, Any]) -> Pipeline:
-    laptop.apply(instance.folder, variables, lambda _line: None)
-    return Pipeline(instance, deployment.find(instance.folder))
