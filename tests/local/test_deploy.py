@@ -89,7 +89,7 @@ def test_a_change_by_hand_is_seen_and_an_apply_repairs_it(instance: Instance) ->
     instance.client("iam").put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps(document))
     assert sorted(map(str, deploy.plan(instance))) == [
         'create module.bucket["reports"].aws_s3_bucket_policy.this',
-        "update module.kendra_ingestion.module.state_machine.aws_iam_role_policy.this",
+        "update module.kendra_ingestion[0].module.state_machine.module.role.aws_iam_role_policy.this",
     ]
     deploy.apply(instance)
     assert deploy.plan(instance) == []

@@ -62,6 +62,7 @@ RESOURCELESS = {"WriteTraces", "DeliverLogs"}
 NEEDS: Mapping[str, frozenset[str]] = {
     "aws-sdk:bedrockagent:getDataSource": frozenset({"bedrock:GetDataSource"}),
     "aws-sdk:bedrockagent:getIngestionJob": frozenset({"bedrock:GetIngestionJob"}),
+    "aws-sdk:bedrockagent:listIngestionJobs": frozenset({"bedrock:ListIngestionJobs"}),
     "aws-sdk:bedrockagent:startIngestionJob": frozenset({"bedrock:StartIngestionJob"}),
     "aws-sdk:dynamodb:scan": frozenset({"dynamodb:Scan"}),
     "dynamodb:getItem": frozenset({"dynamodb:GetItem"}),

@@ -136,10 +136,9 @@ def asking_for_the_machine(resource_of: Callable[..., str]) -> Callable[..., str
 def hang(app: ModuleType, door: Door) -> None:
     """Let MiniStack's requests, own callers and reset come to the door. Raises anchors.AnchorMoved."""
     from ministack.core import iam_actions
-    from ministack.services import pipes, stepfunctions
+    from ministack.services import stepfunctions
 
     app.SERVICE_HANDLERS["states"] = door.handle
-    anchors.hold(pipes, "_start_state_machine_from_records", "_sfn._start_execution({")
     anchors.patch(
         iam_actions,
         "extract_resource_arn",

@@ -294,26 +294,6 @@ def test_eventbridge_starts_an_execution(stand: Stand) -> None:
     assert json.loads(stand.ended(execution["executionArn"])["input"]) == {"k": 1}
 
 
-def test_a_pipe_starts_executions_with_its_records(stand: Stand) -> None:
-    machine, table = stand.machine(PASS), stand.table()
-    tables = stand.aws.client("dynamodb")
-    stream = tables.update_table(
-        TableName=table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
-    )["TableDescription"]["LatestStreamArn"]
-    stand.aws.client("pipes").create_pipe(
-        Name=f"pipe-{stand.mark}",
-        Source=stream,
-        Target=machine,
-        RoleArn=stand.role("dynamodb:*", "states:StartExecution"),
-        SourceParameters={"DynamoDBStreamParameters": {"StartingPosition": "TRIM_HORIZON"}},
-        TargetParameters={"StepFunctionStateMachineParameters": {"InvocationType": "FIRE_AND_FORGET"}},
-    )
-    tables.put_item(TableName=table, Item={"id": {"S": "piped"}})
-    [execution] = until(lambda: stand.states.list_executions(stateMachineArn=machine)["executions"] or None)
-    [record] = json.loads(stand.ended(execution["executionArn"])["input"])
-    assert record["dynamodb"]["Keys"] == {"id": {"S": "piped"}}
-
-
 def test_a_status_change_is_an_event(stand: Stand) -> None:
     machine = stand.machine(PASS)
     queues, events = stand.aws.client("sqs"), stand.aws.client("events")
