@@ -31,7 +31,7 @@ from millrace.local.instance import Instance, Options
 from millrace.local.knowledge_bases import knowledge_base
 from millrace.syncs import Syncs
 
-JOB_SECONDS: Mapping[int, float] = {5: 20.0, 100: 20.0, 10_000: 90.0}
+JOB_SECONDS: Mapping[int, float] = {5: 10.0, 100: 10.0, 10_000: 60.0}
 """How long a job takes, for each size of a burst."""
 STARTS_PER_SECOND = 0.1
 WINDOW_SECONDS = 10
@@ -128,15 +128,13 @@ def run() -> list[Figure]:
 
 
 def figures_of(way: str, size: int, measured: Measured, *, bars: bool = False) -> Iterator[Figure]:
-    """What a way made of a burst. Raises BenchmarkFailed where the burst was not shorter than a job."""
+    """What a way made of a burst. The bars are those of a burst that is shorter than a job."""
     name = f"burst of {size:,}, {way}"
-    if measured.burst_seconds > measured.job_seconds:
-        took, job = measured.burst_seconds, measured.job_seconds
-        raise BenchmarkFailed(f"{name} took {took:.0f} s, longer than a job of {job:.0f} s")
 
     def figure(what: str, value: float, unit: str, bar: float) -> Figure:
         return Figure(f"{name}: {what}", value, unit, bar if bars else None)
 
+    yield figure("uploading", measured.burst_seconds / measured.job_seconds, "job durations", 1)
     yield figure("not covered", measured.uncovered, "uploads", 0)
     yield figure("jobs", measured.jobs, "jobs", MOST_JOBS)
     yield figure("upload to covered, 95%", measured.percentile_95, "job durations", measured.most_late)
