@@ -16,11 +16,12 @@ from typing import Any
 
 from millrace.local.anchors import hold, patch
 from millrace.local.iam import Authority
+from millrace.local.targets import ACTIONS, attributes_of, service_of
 
 EVENTS = "events.amazonaws.com"
-# What EventBridge does in a target of each service: with the target's role, or in its own name.
-WITH_ROLE = {"states": "states:StartExecution"}
-IN_ITS_OWN_NAME = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
+# Whether EventBridge calls a target of a service with the target's role, or in its own name.
+WITH_ROLE = frozenset({"states"})
+IN_ITS_OWN_NAME = frozenset({"sqs", "sns", "lambda"})
 log = logging.getLogger(__name__)
 
 
@@ -35,13 +36,13 @@ class Failure:
 def refusal(target: Mapping[str, Any], rule_arn: str, authority: Authority) -> Failure | None:
     """Why EventBridge may not deliver to the target."""
     arn = target["Arn"]
-    service = arn.split(":")[2]
+    service = service_of(arn)
     if service in WITH_ROLE:
         if "RoleArn" not in target:
             return Failure("NO_PERMISSIONS", f"the target {arn} needs a role")
-        said = authority.refusal(target["RoleArn"], EVENTS, WITH_ROLE[service], arn, source=rule_arn)
+        said = authority.refusal(target["RoleArn"], EVENTS, ACTIONS[service], arn, source=rule_arn)
     elif service in IN_ITS_OWN_NAME:
-        said = authority.refusal_of_service(EVENTS, IN_ITS_OWN_NAME[service], arn, source=rule_arn)
+        said = authority.refusal_of_service(EVENTS, ACTIONS[service], arn, source=rule_arn)
     else:
         said = None
     return Failure("NO_PERMISSIONS", said) if said else None
@@ -49,13 +50,14 @@ def refusal(target: Mapping[str, Any], rule_arn: str, authority: Authority) -> F
 
 def dead_letter(failure: Failure, target: Mapping[str, Any], rule_arn: str) -> dict[str, Any]:
     """The message attributes that EventBridge gives to what it puts into a dead-letter queue."""
-    told = {
-        "RULE_ARN": rule_arn,
-        "TARGET_ARN": target["Arn"],
-        "ERROR_CODE": failure.code,
-        "ERROR_MESSAGE": failure.message,
-    }
-    return {name: {"DataType": "String", "StringValue": value} for name, value in told.items()}
+    return attributes_of(
+        {
+            "RULE_ARN": rule_arn,
+            "TARGET_ARN": target["Arn"],
+            "ERROR_CODE": failure.code,
+            "ERROR_MESSAGE": failure.message,
+        }
+    )
 
 
 _failure: contextvars.ContextVar[Failure | None] = contextvars.ContextVar("failed delivery", default=None)

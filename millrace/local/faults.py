@@ -54,9 +54,8 @@ Answer = tuple[int, dict[str, str], Any]
 QUERY_SERVICES = frozenset({"iam", "sns", "sts"})
 HISTORY = "history:"
 """Begins the actions that stand for events of an execution's history; a pattern of calls (`*`) does not mean them."""
-
-
 LOOK_SECONDS = 0.001
+"""Pause between two looks at an execution that has to come to rest."""
 
 
 class InvalidRule(ValueError):

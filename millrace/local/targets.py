@@ -14,6 +14,24 @@ from typing import Any
 
 from millrace.local.anchors import hold
 
+ACTIONS: Mapping[str, str] = {
+    "states": "states:StartExecution",
+    "lambda": "lambda:InvokeFunction",
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+}
+"""What is done in a target of each service."""
+
+
+def service_of(arn: str) -> str:
+    """The service that a resource belongs to; empty where the text is no ARN."""
+    return arn.split(":")[2] if arn.count(":") >= 5 else ""
+
+
+def attributes_of(told: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Texts as the attributes of a message, such as a dead letter's."""
+    return {name: {"DataType": "String", "StringValue": text} for name, text in told.items()}
+
 
 class NotDelivered(Exception):
     """`code` is the service's error."""

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 from millrace.local.acting import Acting, Actor, Forbidden, Refused
 from millrace.local.pipes.filters import compiled
 from millrace.local.pipes.paths import Path
-from millrace.local.pipes.pipe import PARAMETERS_OF, Pipe, service_of
+from millrace.local.pipes.pipe import PARAMETERS_OF, Pipe
 from millrace.local.pipes.template import NotFilled, Template
 from millrace.local.queues import answers
 from millrace.local.queues.polling import Batching, Record
 from millrace.local.queues.service import Queue
-from millrace.local.targets import NotDelivered
+from millrace.local.targets import NotDelivered, service_of
 
 SERVICE = "pipes.amazonaws.com"
 READS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")

@@ -14,6 +14,7 @@ from millrace.local.pipes.paths import InvalidPath, Path
 from millrace.local.pipes.template import InvalidTemplate, Template
 from millrace.local.queues.mappings import FIFO_BATCH, InvalidMapping, batching_of, check_batching
 from millrace.local.queues.polling import Batching
+from millrace.local.targets import service_of
 from millrace.local.wire import ApiError
 
 REQUEST_RESPONSE = "REQUEST_RESPONSE"
@@ -82,10 +83,6 @@ class Pipe:
     @property
     def waits_for_the_target(self) -> bool:
         return invocation_type(self.asked) == REQUEST_RESPONSE
-
-
-def service_of(arn: str) -> str:
-    return arn.split(":")[2] if arn.count(":") >= 5 else ""
 
 
 def patterns_of(asked: Mapping[str, Any]) -> list[str]:

@@ -17,9 +17,9 @@ from typing import Any
 from millrace.local.acting import Acting
 from millrace.local.anchors import hold, patch
 from millrace.local.schedules.clock import Clock, Key, Schedule
-from millrace.local.schedules.delivery import ACTIONS, Delivery
+from millrace.local.schedules.delivery import CALLED, Delivery
 from millrace.local.schedules.expressions import InvalidExpression, parsed
-from millrace.local.targets import Targets
+from millrace.local.targets import Targets, service_of
 
 __all__ = ["Clock", "install"]
 
@@ -30,8 +30,7 @@ Write = Callable[[str, dict[str, Any]], Answer]
 def refusal(asked: Mapping[str, Any]) -> str | None:
     """Why a schedule cannot be as it is asked for; None if it can."""
     arn = str((asked.get("Target") or {}).get("Arn", ""))
-    service = arn.split(":")[2] if arn.count(":") >= 5 else ""
-    if service not in ACTIONS:
+    if service_of(arn) not in CALLED:
         return f"the embedded AWS's schedules call state machines, functions and queues; {arn} is none"
     try:
         parsed(str(asked.get("ScheduleExpression")), asked.get("ScheduleExpressionTimezone") or "UTC")

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from millrace.local.acting import Acting, Actor, Forbidden, Refused
-from millrace.local.targets import NotDelivered
+from millrace.local.targets import ACTIONS, NotDelivered, attributes_of, service_of
 
 SERVICE = "scheduler.amazonaws.com"
-ACTIONS = {"states": "states:StartExecution", "lambda": "lambda:InvokeFunction", "sqs": "sqs:SendMessage"}
-"""What is done in a target of each service."""
+CALLED = ("states", "lambda", "sqs")
+"""The services whose resources a schedule can call here."""
 MOST_ATTEMPTS, MOST_SECONDS = 185, 86_400
 """Retries, and the age of a call, where a schedule says nothing (API reference, RetryPolicy)."""
 LONGEST_PAUSE_SECONDS = 60.0
@@ -127,7 +127,7 @@ class Delivery:
                 return "OK"
 
     def _call(self, firing: Firing, attempt: int) -> None:
-        service, text, targets = firing.arn.split(":")[2], firing.payload(attempt), self._targets
+        service, text, targets = service_of(firing.arn), firing.payload(attempt), self._targets
 
         def call() -> None:
             if service == "states":
@@ -156,7 +156,7 @@ class Delivery:
         }
         message = {
             "MessageBody": firing.payload(attempt),
-            "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in told.items()},
+            "MessageAttributes": attributes_of(told),
         }
         try:
             self._acting.perform(
