@@ -10,6 +10,8 @@ from typing import Any
 from millrace.local.instance import Instance
 
 SECONDS = 30
+MOCKS = "stepfunctions._sfn_mock_config"
+"""What Tasks answer in test cases, in the format of Step Functions Local's mock file."""
 WAIT_SCALE = "stepfunctions._SFN_WAIT_SCALE"
 """By which a state machine's waits, and its pauses before retries, are multiplied; not its timeouts."""
 

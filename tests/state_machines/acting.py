@@ -9,7 +9,8 @@ from typing import Any
 
 from millrace.local.instance import Instance
 from tests.fakes.deployed import eventually
-from tests.state_machines.running import ROLE, configure, history
+from tests.state_machines.running import ROLE, history
+from tests.substrate import WAIT_SCALE, configure
 
 ENDS_SECONDS = 30.0
 
@@ -54,12 +55,12 @@ class Executions:
     def redrive(self, arn: str) -> list[str]:
         """The states that a redriven execution enters after the one that it goes on in; no wait takes time."""
         before = len(self.entered(arn))
-        configure(self.instance, {"stepfunctions._SFN_WAIT_SCALE": 0})
+        configure(self.instance, {WAIT_SCALE: 0})
         try:
             self.states.redrive_execution(executionArn=arn)
             self.ended(arn)
         finally:
-            configure(self.instance, {"stepfunctions._SFN_WAIT_SCALE": self.time_scale})
+            configure(self.instance, {WAIT_SCALE: self.time_scale})
         return self.entered(arn)[before:]
 
     def status(self, arn: str) -> str:

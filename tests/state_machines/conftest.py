@@ -14,8 +14,9 @@ import pytest
 from millrace.local.instance import Instance, Options
 from tests.state_machines.edges import task_names
 from tests.state_machines.mocks import mock_file, together
-from tests.state_machines.running import Run, configure, run_cases
+from tests.state_machines.running import Run, run_cases
 from tests.state_machines.suites import ALL_CASES, SUITES
+from tests.substrate import MOCKS, WAIT_SCALE, configure
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def embedded_engine(mocks: dict[str, Any], tmp_path_factory: pytest.TempPathFact
     folder: Path = tmp_path_factory.mktemp("engine")
     instance = Instance.start(folder, Options(enforce_iam=False))
     try:
-        configure(instance, {"stepfunctions._sfn_mock_config": mocks, "stepfunctions._SFN_WAIT_SCALE": 0})
+        configure(instance, {MOCKS: mocks, WAIT_SCALE: 0})
         yield instance
     finally:
         instance.stop()

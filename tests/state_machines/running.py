@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.local.instance import Instance
 from tests.state_machines.cases.case import Case
 from tests.state_machines.histories import Visit, visits
 
@@ -44,15 +42,6 @@ class Run:
 Runs = Mapping[str, Mapping[str, Run]]
 """The runs of every machine's cases."""
 Definitions = Mapping[str, Mapping[str, Any]]
-
-
-def configure(instance: Instance, settings: Mapping[str, Any]) -> None:
-    """Set what the whole instance obeys, such as its mock file."""
-    request = urllib.request.Request(f"{instance.url}/_ministack/config", data=json.dumps(settings).encode())
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=30) as answer:
-        applied = json.loads(answer.read())["applied"]
-    assert applied.keys() == settings.keys(), f"the embedded AWS refused {settings.keys() - applied.keys()}"
 
 
 def run_cases(client: Any, machine: str, definition: Mapping[str, Any], cases: Iterable[Case]) -> dict[str, Run]:

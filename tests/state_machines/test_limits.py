@@ -52,7 +52,8 @@ from tests.state_machines.histories import Visit
 from tests.state_machines.machines import KB_SYNC, KB_SYNC_SWEEPER, KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES
 from tests.state_machines.mocks import Answers, Return, Throw, mock_file, together
 from tests.state_machines.rendering import quickened
-from tests.state_machines.running import Definitions, Run, Runs, configure, history, run_cases
+from tests.state_machines.running import Definitions, Run, Runs, history, run_cases
+from tests.substrate import MOCKS, WAIT_SCALE, configure
 
 pytestmark = pytest.mark.network
 
@@ -235,7 +236,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measures]:
         ]
         configure(
             instance,
-            {"stepfunctions._sfn_mock_config": together(files), "stepfunctions._SFN_WAIT_SCALE": 0},
+            {MOCKS: together(files), WAIT_SCALE: 0},
         )
         client = instance.client("stepfunctions")
         found: dict[str, dict[str, Measured]] = {}

@@ -31,7 +31,8 @@ from tests.state_machines.cases.case import without
 from tests.state_machines.edges import task_names
 from tests.state_machines.machines import KENDRA_INGESTION
 from tests.state_machines.mocks import Answers, Throw, mock_file, together
-from tests.state_machines.running import Definitions, configure
+from tests.state_machines.running import Definitions
+from tests.substrate import MOCKS, configure
 
 pytestmark = pytest.mark.network
 
@@ -124,7 +125,7 @@ def locking(definitions: Definitions, tmp_path_factory: pytest.TempPathFactory) 
     instance = Instance.start(tmp_path_factory.mktemp("locking"), Options(enforce_iam=False))
     try:
         files = [mock_file(machine, CASES, tasks, real=LOCK_TASKS) for machine in (MACHINE, BRIEF_MACHINE)]
-        configure(instance, {"stepfunctions._sfn_mock_config": together(files)})
+        configure(instance, {MOCKS: together(files)})
         states, table = instance.client("stepfunctions"), instance.client("dynamodb")
         table.create_table(
             TableName=TABLE,

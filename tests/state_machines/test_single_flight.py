@@ -34,7 +34,7 @@ from tests.state_machines.edges import task_names
 from tests.state_machines.machines import KB_SYNC, KB_SYNC_SWEEPER
 from tests.state_machines.mocks import Answers, mock_file, together
 from tests.state_machines.rendering import quickened, shortened
-from tests.state_machines.running import configure
+from tests.substrate import MOCKS, WAIT_SCALE, configure
 
 pytestmark = pytest.mark.network
 
@@ -151,7 +151,7 @@ def flying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flights]:
         files = [mock_file(machine, CASES, tasks, real=REAL) for machine in (KB_SYNC.name, HELD)]
         configure(
             instance,
-            {"stepfunctions._sfn_mock_config": together(files), "stepfunctions._SFN_WAIT_SCALE": TIME_SCALE},
+            {MOCKS: together(files), WAIT_SCALE: TIME_SCALE},
         )
         states, table = instance.client("stepfunctions"), instance.client("dynamodb")
         table.create_table(

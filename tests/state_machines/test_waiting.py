@@ -16,7 +16,8 @@ from tests.state_machines.cases.case import without
 from tests.state_machines.edges import task_names
 from tests.state_machines.machines import KENDRA_INGESTION_SQS
 from tests.state_machines.mocks import mock_file
-from tests.state_machines.running import ROLE, Definitions, configure, history
+from tests.state_machines.running import ROLE, Definitions, history
+from tests.substrate import MOCKS, WAIT_SCALE, configure
 
 pytestmark = pytest.mark.network
 
@@ -79,7 +80,7 @@ def waiting(definitions: Definitions, tmp_path_factory: pytest.TempPathFactory) 
     )
     instance = Instance.start(tmp_path_factory.mktemp("waiting"), Options(enforce_iam=False))
     try:
-        configure(instance, {"stepfunctions._sfn_mock_config": mocks, "stepfunctions._SFN_WAIT_SCALE": 0})
+        configure(instance, {MOCKS: mocks, WAIT_SCALE: 0})
         text = json.dumps(definition).replace("millrace-producer", function(instance, PRODUCER))
         states = instance.client("stepfunctions")
         arn = states.create_state_machine(name=MACHINE, definition=text, roleArn=ROLE)["stateMachineArn"]

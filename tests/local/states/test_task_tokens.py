@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from millrace.local.instance import Instance
 from tests.fakes.deployed import allow, eventually, function, name, role
+from tests.substrate import MOCKS, configure
 
 pytestmark = pytest.mark.network
 
@@ -289,23 +290,15 @@ def test_a_mocked_answer_takes_the_place_of_function_and_token(embedded_aws: Ins
 
 @pytest.fixture
 def mocked(embedded_aws: Instance) -> Any:
-    import urllib.request
-
-    def configure(settings: dict[str, Any]) -> None:
-        request = urllib.request.Request(
-            f"{embedded_aws.url}/_ministack/config", method="POST", data=json.dumps(settings).encode()
-        )
-        urllib.request.urlopen(request, timeout=10).close()
-
     def order(machine: str, answer: dict[str, Any]) -> None:
         configuration = {
             "StateMachines": {machine: {"TestCases": {"Case": {"Wait": "answer"}}}},
             "MockedResponses": {"answer": {"0": answer}},
         }
-        configure({"stepfunctions._sfn_mock_config": configuration})
+        configure(embedded_aws, {MOCKS: configuration})
 
     yield order
-    configure({"stepfunctions._sfn_mock_config": {}})
+    configure(embedded_aws, {MOCKS: {}})
 
 
 def test_a_long_wait_costs_no_processor_time(embedded_aws: Instance):
