@@ -17,7 +17,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -26,9 +26,10 @@ from botocore.exceptions import ClientError
 
 from benchmarks.figure import Figure
 from benchmarks.pipeline import BenchmarkFailed, Stack, running
+from millrace.deployment import SyncSource
 from millrace.executions.adapter import Executions
 from millrace.local.instance import Instance, Options
-from millrace.local.knowledge_bases import knowledge_base
+from millrace.local.sync_sources import made, variables_of
 from millrace.syncs import Syncs
 
 JOB_SECONDS: Mapping[int, float] = {5: 10.0, 100: 10.0, 10_000: 60.0}
@@ -90,19 +91,13 @@ class Source:
     """A data source on a folder of the bucket."""
 
     instance: Instance
-    knowledge_base_id: str
-    data_source_id: str
-    prefix: str
-
-    @property
-    def ids(self) -> dict[str, str]:
-        return {"knowledgeBaseId": self.knowledge_base_id, "dataSourceId": self.data_source_id}
+    place: SyncSource
 
     def jobs(self) -> list[dict[str, Any]]:
-        return self.instance.jobs(self.data_source_id)
+        return self.instance.jobs(self.place.data_source_id)
 
     def lateness(self, uploads: Sequence[Upload]) -> list[float | None]:
-        return lateness(uploads, self.instance.jobs(self.data_source_id, covered=True))
+        return lateness(uploads, self.instance.jobs(self.place.data_source_id, covered=True))
 
 
 def run() -> list[Figure]:
@@ -115,7 +110,7 @@ def run() -> list[Figure]:
     with running(options) as instance:
         instance.client("s3").create_bucket(Bucket=BUCKET)
         synced = {size: _source(instance, f"single-flight-{size}") for size in JOB_SECONDS}
-        stack = Stack.applied(instance, _variables(synced))
+        stack = Stack.applied(instance, _variables(synced.values()))
         for size, seconds in JOB_SECONDS.items():
             instance.set_bedrock_pace(ingestion_seconds=seconds)
             ours = single_flight(stack, synced[size], size)
@@ -163,12 +158,11 @@ def single_flight(stack: Stack, source: Source, size: int) -> Measured:
     states = deployment.client("stepfunctions")
     executions = Executions(states, deployment.sync.kb_sync_state_machine_arn)
     syncs = Syncs(deployment.client("dynamodb"), deployment.sync.sync_table)
-    key = f"{source.knowledge_base_id}/{source.data_source_id}"
     before = {execution.arn for execution in executions.newest(1_000)}
     uploads, seconds = burst(source, size, lambda: None)
 
     def quiet() -> bool:
-        item = syncs.get(key)
+        item = syncs.get(source.place.key)
         idle = item.requested > 0 and not item.pending and item.owner is None
         return idle and None not in source.lateness(uploads)
 
@@ -202,7 +196,7 @@ def fifo_queue(source: Source, size: int) -> Measured:
     """Each uploader sends a message, and one consumer starts the jobs."""
     sqs = source.instance.client("sqs", max_pool_connections=UPLOADERS)
     attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "300"}
-    url = sqs.create_queue(QueueName=f"{source.prefix.strip('/')}.fifo", Attributes=attributes)["QueueUrl"]
+    url = sqs.create_queue(QueueName=f"{source.place.prefix.strip('/')}.fifo", Attributes=attributes)["QueueUrl"]
     consumer = Consumer(source, sqs, url)
     consumer.start()
     try:
@@ -245,7 +239,7 @@ class Consumer:
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     def _start(self, bedrock: Any) -> bool:
-        listed = bedrock.list_ingestion_jobs(**self.source.ids)["ingestionJobSummaries"]
+        listed = bedrock.list_ingestion_jobs(**self.source.place.ids)["ingestionJobSummaries"]
         if any(job["status"] in ("STARTING", "IN_PROGRESS", "STOPPING") for job in listed):
             return False
         if not _started(bedrock, self.source):
@@ -259,8 +253,8 @@ def burst(source: Source, size: int, after: Callable[[], Any]) -> tuple[list[Upl
     s3 = source.instance.client("s3", max_pool_connections=UPLOADERS)
 
     def upload(number: int) -> Upload:
-        key = f"{source.prefix}{number:05}.txt"
-        body = f"Text {number} of {source.prefix}: weir, sluice and mill pond."
+        key = f"{source.place.prefix}{number:05}.txt"
+        body = f"Text {number} of {source.place.prefix}: weir, sluice and mill pond."
         etag = s3.put_object(Bucket=BUCKET, Key=key, Body=body.encode())["ETag"].strip('"')
         uploaded = Upload(key, etag, time.time())
         after()
@@ -275,7 +269,7 @@ def burst(source: Source, size: int, after: Callable[[], Any]) -> tuple[list[Upl
 def _started(client: Any, source: Source) -> bool:
     """Whether Bedrock took it; it refuses while another job runs, and more starts than the quota allows."""
     try:
-        client.start_ingestion_job(**source.ids)
+        client.start_ingestion_job(**source.place.ids)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ConflictException", "ThrottlingException"):
             return False
@@ -292,25 +286,13 @@ def _await(quiet: Callable[[], bool]) -> None:
 
 
 def _source(instance: Instance, name: str) -> Source:
-    prefix = f"{name}/"
-    place = {"bucketArn": f"arn:aws:s3:::{BUCKET}", "inclusionPrefixes": [prefix]}
-    ids = knowledge_base(instance, name, BUCKET, {"type": "S3", "s3Configuration": place})
-    return Source(instance, *ids, prefix)
+    return Source(instance, made(instance, name, BUCKET, base=name))
 
 
-def _variables(sources: Mapping[int, Source]) -> dict[str, Any]:
+def _variables(sources: Iterable[Source]) -> dict[str, Any]:
     return {
         "workflows": ["kb_sync"],
-        "sync_sources": {
-            f"burst-{size}": {
-                "knowledge_base_id": source.knowledge_base_id,
-                "data_source_id": source.data_source_id,
-                "bucket": BUCKET,
-                "prefix": source.prefix,
-            }
-            for size, source in sources.items()
-        },
-        "enable_eventbridge_on_data_buckets": True,
+        **variables_of(source.place for source in sources),
         "sync_batching_window_seconds": WINDOW_SECONDS,
         "sync_poll_seconds": POLL_SECONDS,
         "sync_seconds_between_starts": 10,

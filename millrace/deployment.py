@@ -84,6 +84,11 @@ class SyncSource:
         """Its key in the sync table."""
         return f"{self.knowledge_base_id}/{self.data_source_id}"
 
+    @property
+    def ids(self) -> dict[str, str]:
+        """What names it to Bedrock and to kb_sync."""
+        return {"knowledgeBaseId": self.knowledge_base_id, "dataSourceId": self.data_source_id}
+
 
 @dataclass(frozen=True)
 class KbSync:

@@ -44,8 +44,15 @@ def sync(
     context: Context = ctx.obj
     wanted = context.deployment.sync.source(source)
     execution = ask(context, wanted, wait=wait)
-    asked = {"source": wanted.name, "knowledgeBaseId": wanted.knowledge_base_id, "dataSourceId": wanted.data_source_id}
-    context.emit({"type": "asked", **asked, "execution": execution.arn, "startedAt": execution.started})
+    context.emit(
+        {
+            "type": "asked",
+            "source": wanted.name,
+            **wanted.ids,
+            "execution": execution.arn,
+            "startedAt": execution.started,
+        }
+    )
     say(context.console, f"asked for {wanted.name} ({wanted.key}): {execution.arn}")
     if not wait:
         say(context.console, f"see what becomes of it: millrace watch --workflow kb_sync {execution.name}")
@@ -57,8 +64,7 @@ def sync(
 
 def ask(context: Context, source: SyncSource, *, wait: bool) -> Execution:
     """Start an execution that is one request for the source, however often the start is sent."""
-    request = {"knowledgeBaseId": source.knowledge_base_id, "dataSourceId": source.data_source_id, "wait": wait}
-    return context.executions_of(Workflow.KB_SYNC).start(request, name=f"asked-{uuid.uuid4()}")
+    return context.executions_of(Workflow.KB_SYNC).start({**source.ids, "wait": wait}, name=f"asked-{uuid.uuid4()}")
 
 
 def find_sync(context: Context, name: str | None) -> Execution:

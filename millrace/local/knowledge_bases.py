@@ -35,7 +35,7 @@ def knowledge_base(
     base = next((each["knowledgeBaseId"] for each in listed if each["name"] == name), None)
     if base is None:
         say("Creating a Bedrock knowledge base")
-        made = client.create_knowledge_base(**_description(instance, name, role))
+        made = client.create_knowledge_base(**description(instance, name, role))
         base = made["knowledgeBase"]["knowledgeBaseId"]
     await_status(
         f"the knowledge base {base}",
@@ -59,7 +59,8 @@ def await_status(what: str, wanted: str, status: Callable[[], str]) -> None:
         time.sleep(0.02)
 
 
-def _description(instance: Instance, name: str, role: str) -> dict[str, Any]:
+def description(instance: Instance, name: str, role: str) -> dict[str, Any]:
+    """What CreateKnowledgeBase is given for a knowledge base that reads with the role."""
     region = instance.region
     store = f"arn:aws:s3vectors:{region}:{instance.account}:bucket/{name}/index/{name}"
     return {

@@ -1,26 +1,46 @@
-"""A data source for kb_sync on an embedded AWS. On AWS bucket, knowledge base and data source are the user's own and no
+"""Data sources for kb_sync on an embedded AWS. On AWS bucket, knowledge base and data source are the user's own and no
 part of `terraform/`, so a deployment to a laptop makes them before it, once, and finds them again by name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
+from millrace.deployment import SyncSource
 from millrace.local.instance import Instance
 from millrace.local.knowledge_bases import Say, knowledge_base
 
 NAME = "images"
 BUCKET = "millrace-data"
-PREFIX = "images/"
 BASE = "millrace-images"
 
 
 def variables(instance: Instance, say: Say) -> dict[str, Any]:
     """The variables of `terraform/` that name the source and let its bucket send events."""
     _bucket(instance)
-    place = {"bucketArn": f"arn:aws:s3:::{BUCKET}", "inclusionPrefixes": [PREFIX]}
-    base, data_source = knowledge_base(instance, BASE, BUCKET, {"type": "S3", "s3Configuration": place}, say)
-    source = {"knowledge_base_id": base, "data_source_id": data_source, "bucket": BUCKET, "prefix": PREFIX}
-    return {"sync_sources": {NAME: source}, "enable_eventbridge_on_data_buckets": True}
+    return variables_of([made(instance, NAME, BUCKET, base=BASE, say=say)])
+
+
+def made(instance: Instance, name: str, bucket: str, *, base: str, say: Say = lambda _line: None) -> SyncSource:
+    """A source that reads the bucket's folder of its name into the knowledge base that is called `base`."""
+    prefix = f"{name}/"
+    ids = knowledge_base(instance, base, bucket, folder_of(bucket, prefix), say)
+    return SyncSource(name, *ids, bucket, prefix)
+
+
+def folder_of(bucket: str, prefix: str) -> dict[str, Any]:
+    """The configuration of a data source that reads what is under the prefix."""
+    place = {"bucketArn": f"arn:aws:s3:::{bucket}", "inclusionPrefixes": [prefix]}
+    return {"type": "S3", "s3Configuration": place}
+
+
+def variables_of(sources: Iterable[SyncSource]) -> dict[str, Any]:
+    """The variables of `terraform/` that name these sources and let their buckets send events."""
+    named = {source.name: asdict(source) for source in sources}
+    for settings in named.values():
+        del settings["name"]
+    return {"sync_sources": named, "enable_eventbridge_on_data_buckets": True}
 
 
 def _bucket(instance: Instance) -> None:

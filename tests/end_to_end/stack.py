@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -67,9 +67,15 @@ class Stack:
     @classmethod
     def up(cls, folder: Path, options: Options = Options(), **variables: Any) -> Stack:  # noqa: B008 (frozen)
         """Start an embedded AWS in the folder, and deploy to it with these variables."""
+        return cls.begun(folder, options, lambda _: {"sink_requests_per_second": SINK_REQUESTS_PER_SECOND, **variables})
+
+    @classmethod
+    def begun(cls, folder: Path, options: Options, prepared: Callable[[Instance], Mapping[str, Any]]) -> Self:
+        """Start an embedded AWS in the folder, make what the deployment relies on, and deploy with the variables that
+        this gives."""
         instance = Instance.start(folder, options)
         try:
-            outputs = deploy.apply(instance, {"sink_requests_per_second": SINK_REQUESTS_PER_SECOND, **variables})
+            outputs = deploy.apply(instance, prepared(instance))
             inbox = cls._subscribe(instance, outputs["notifications_topic_arn"])
             configure(instance, {WAIT_SCALE: PAUSES})
         except BaseException:

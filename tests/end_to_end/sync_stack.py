@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from millrace.deployment import SyncSource
-from millrace.local import deploy
+from millrace.executions.sync_outcome import key_of_input
 from millrace.local.instance import Instance, Options
-from millrace.local.knowledge_bases import knowledge_base
+from millrace.local.sync_sources import folder_of, made, variables_of
 from millrace.search import Answer, of_source
 from millrace.syncs import SyncItem, Syncs
-from tests.end_to_end.stack import ENDED, PAUSES, Stack
-from tests.substrate import WAIT_SCALE, configure
+from tests.end_to_end.stack import ENDED, Stack
 
 BUCKET = "millrace-data"
 UPLOADS_AT_ONCE = 16
@@ -66,13 +65,7 @@ class Sync:
     @property
     def key(self) -> str | None:
         """The key that it is about; None where its input names none."""
-        first = self.input[0] if isinstance(self.input, list) and self.input else self.input
-        match first:
-            case {"flight": {"key": str(key)}}:
-                return key
-            case {"knowledgeBaseId": str(base), "dataSourceId": str(source)}:
-                return f"{base}/{source}"
-        return None
+        return key_of_input(json.dumps(self.input))
 
     @property
     def events(self) -> int:
@@ -104,22 +97,17 @@ class SyncStack(Stack):
     ) -> SyncStack:
         """Make a knowledge base with a data source for each name, for each sibling (its name, and whose sibling it is)
         another data source of the same knowledge base, and deploy kb_sync for all of them."""
-        instance = Instance.start(folder, OPTIONS)
-        try:
+
+        def prepared(instance: Instance) -> dict[str, Any]:
             instance.client("s3").create_bucket(Bucket=BUCKET)
-            sources = {name: _source(name, *knowledge_base(instance, name, BUCKET, place(name))) for name in names}
+            sources = {name: made(instance, name, BUCKET, base=name) for name in names}
             for name, other in (siblings or {}).items():
-                base = sources[other]["knowledge_base_id"]
-                sources[name] = _source(name, base, _data_source(instance, base, name))
-            given = {"workflows": ["kb_sync"], "enable_eventbridge_on_data_buckets": True, **SHORT, **variables}
-            given["sync_sources"] = {**sources, **variables.get("sync_sources", {})}
-            outputs = deploy.apply(instance, given)
-            inbox = cls._subscribe(instance, outputs["notifications_topic_arn"])
-            configure(instance, {WAIT_SCALE: PAUSES})
-        except BaseException:
-            instance.stop()
-            raise
-        return cls(instance, outputs, inbox)
+                sources[name] = _sibling(instance, sources[other], name)
+            named = variables_of(sources.values())
+            known = {**named["sync_sources"], **variables.get("sync_sources", {})}
+            return {"workflows": ["kb_sync"], **named, **SHORT, **variables, "sync_sources": known}
+
+        return cls.begun(folder, OPTIONS, prepared)
 
     def source(self, name: str) -> Source:
         return Source(self, SyncSource(name=name, **self.outputs["sync_sources"][name]), time.time())
@@ -193,11 +181,6 @@ class Source:
     def key(self) -> str:
         return self.place.key
 
-    @property
-    def names(self) -> dict[str, str]:
-        """What names it to Bedrock and to kb_sync."""
-        return {"knowledgeBaseId": self.place.knowledge_base_id, "dataSourceId": self.place.data_source_id}
-
     def put(self, objects: Objects) -> ETags:
         """Upload objects below the source's prefix, many at once."""
         s3 = self.stack.client("s3")
@@ -215,7 +198,7 @@ class Source:
 
     def ask(self, **more: Any) -> str:
         """Ask for a sync; the ARN of the execution."""
-        return self.stack.begin({**self.names, **more})
+        return self.stack.begin({**self.place.ids, **more})
 
     def ask_as_owner(self, **more: Any) -> str:
         """Ask for a sync, whose execution acts now: its job has begun. Its ARN."""
@@ -337,20 +320,10 @@ def names_of(line: Mapping[str, Any]) -> list[str]:
     return [metric["Name"] for told in line["_aws"]["CloudWatchMetrics"] for metric in told["Metrics"]]
 
 
-def _source(name: str, base: str, data_source: str) -> dict[str, str]:
-    return {"knowledge_base_id": base, "data_source_id": data_source, "bucket": BUCKET, "prefix": f"{name}/"}
-
-
-def place(name: str) -> dict[str, Any]:
-    """The configuration of a data source that reads what is below its name."""
-    return {
-        "type": "S3",
-        "s3Configuration": {"bucketArn": f"arn:aws:s3:::{BUCKET}", "inclusionPrefixes": [f"{name}/"]},
-    }
-
-
-def _data_source(instance: Instance, base: str, name: str) -> str:
+def _sibling(instance: Instance, other: SyncSource, name: str) -> SyncSource:
+    """Another data source of the same knowledge base."""
+    prefix = f"{name}/"
     made = instance.client("bedrock-agent").create_data_source(
-        knowledgeBaseId=base, name=name, dataSourceConfiguration=place(name)
+        knowledgeBaseId=other.knowledge_base_id, name=name, dataSourceConfiguration=folder_of(BUCKET, prefix)
     )
-    return made["dataSource"]["dataSourceId"]
+    return SyncSource(name, other.knowledge_base_id, made["dataSource"]["dataSourceId"], BUCKET, prefix)

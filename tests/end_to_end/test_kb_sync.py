@@ -10,19 +10,18 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from millrace.errors import ExitCode
-from millrace.local.knowledge_bases import knowledge_base
+from millrace.local.sync_sources import made
 from tests.conftest import Tell
 from tests.end_to_end.command import at_once, lines
 from tests.end_to_end.stack import ENDED
-from tests.end_to_end.sync_stack import BUCKET, SWEEP, TICK, Objects, Source, SyncStack, place
-from tests.end_to_end.test_permissions import allowances
+from tests.end_to_end.sync_stack import BUCKET, SWEEP, TICK, Objects, Source, SyncStack
+from tests.end_to_end.test_permissions import allowances, unused
 from tests.fakes.deployed import allow, name, policy, role
 
 SAMPLE = Path(__file__).parents[2] / "sample" / "kb_sync"
@@ -198,7 +197,7 @@ def test_another_machine_that_waits_gets_the_job_with_its_statistics(source: Sou
     uploads = source.put({"nested.txt": b"a text that a machine waits for"})
     states = source.stack.client("stepfunctions")
     arn = states.start_execution(
-        stateMachineArn=caller(source.stack), input=json.dumps({**source.names, "wait": True})
+        stateMachineArn=caller(source.stack), input=json.dumps({**source.place.ids, "wait": True})
     )["executionArn"]
     assert source.stack.wait(arn).status == "SUCCEEDED"
     said = json.loads(states.describe_execution(executionArn=arn)["output"])["Output"]
@@ -385,7 +384,7 @@ REFUSALS = "AccessDeniedException|ValidationException"
 
 def test_nonsense_is_refused_in_words_and_registers_nothing(source: Source) -> None:
     before = source.stack.table()
-    asked = {what: source.stack.begin(given) for what, given in nonsense(*source.names.values()).items()}
+    asked = {what: source.stack.begin(given) for what, given in nonsense(*source.place.ids.values()).items()}
     ended = {what: source.stack.ended(arn) for what, arn in asked.items()}
     assert {what: each.error for what, each in ended.items()} == dict.fromkeys(asked, "InputInvalid")
     assert all("must be an object with knowledgeBaseId and dataSourceId" in each.cause for each in ended.values())
@@ -395,11 +394,11 @@ def test_nonsense_is_refused_in_words_and_registers_nothing(source: Source) -> N
 def test_what_bedrock_does_not_know_or_allow_is_refused_by_its_name_and_registers_nothing(source: Source) -> None:
     stack, base = source.stack, source.place.knowledge_base_id
     before = stack.table()
-    foreign = knowledge_base(stack.instance, "foreign", BUCKET, place("foreign"))
+    foreign = made(stack.instance, "foreign", BUCKET, base="foreign")
     refused = {
         "an unknown data source": (base, "NOBODY0000", "ResourceNotFoundException"),
         "an unknown knowledge base": (GHOST["knowledge_base_id"], "NOBODY0000", "ResourceNotFoundException"),
-        "one that the role may not use": (*foreign, "AccessDeniedException"),
+        "one that the role may not use": (*foreign.ids.values(), "AccessDeniedException"),
         **{f"a data source {each[:20]!r}": (base, each, "ValidationException") for each in STRANGE},
         **{f"a knowledge base {each[:20]!r}": (each, "NOBODY0000", REFUSALS) for each in STRANGE},
     }
@@ -553,15 +552,9 @@ def test_no_call_of_a_role_is_denied(used: SyncStack) -> None:
 
 
 def test_no_allowance_is_never_used(used: SyncStack) -> None:
-    called = [(call["principal"], call["action"].lower(), call["resource"]) for call in used.instance.calls()]
-    unused = [
-        f"{role}: {action} {resource}"
-        for role, action, resource in allowances(used)
-        if role.startswith("millrace-")
-        and not any(fnmatchcase(f"{role}: {action} {resource}", pattern) for pattern in not_called_here(used))
-        and not any(who == role and what == action.lower() and fnmatchcase(to, resource) for who, what, to in called)
-    ]
-    assert not unused, "\n".join(unused)
+    of_the_deployment = [granted for granted in allowances(used) if granted[0].startswith("millrace-")]
+    found = unused(used, of_the_deployment, not_called_here(used))
+    assert not found, "\n".join(found)
 
 
 def not_called_here(stack: SyncStack) -> list[str]:

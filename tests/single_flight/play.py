@@ -84,7 +84,7 @@ class Play:
         name = self.requests[-1].object if again else f"object-{len(self.requests) + 1}.txt"
         if not again:
             self.stage.s3.put_object(Bucket=BUCKET, Key=f"{self.source.prefix}{name}", Body=name.encode())
-        asked = {**self.source.names, **({"wait": True} if wait else {})}
+        asked = {**self.source.ids, **({"wait": True} if wait else {})}
         started = self.stage.states.start_execution(
             stateMachineArn=self.stage.machine,
             name=f"{self.name}-{len(self.requests) + 1}",
@@ -108,7 +108,7 @@ class Play:
     def start_foreign_job(self) -> None:
         """Somebody else starts a job."""
         self._order_job()
-        job = self.stage.bedrock.start_ingestion_job(**self.source.names)["ingestionJob"]["ingestionJobId"]
+        job = self.stage.bedrock.start_ingestion_job(**self.source.ids)["ingestionJob"]["ingestionJobId"]
         self._ordered, self.job_runs = False, True
         self.jobs += 1
         self._foreign.add(job)
@@ -116,7 +116,7 @@ class Play:
 
     def end_jobs(self) -> None:
         """Let the running job end, and wait until it has."""
-        if self.job_runs and self.stage.instance.release_jobs(self.source.id):
+        if self.job_runs and self.stage.instance.release_jobs(self.source.data_source_id):
             eventually(lambda: None if self._jobs()[-1]["ended"] is None else True, "the job's end")
             self._tell(f"the job ends {self._jobs()[-1]['status']}")
         self.job_runs = False
@@ -244,7 +244,7 @@ class Play:
             self.stage.states.stop_execution(executionArn=execution)
         for call in [*self.late, *self._held]:
             self.stage.instance.let_go(call.id, **call.trouble(How.FAILS))
-        self.stage.instance.release_jobs(self.source.id)
+        self.stage.instance.release_jobs(self.source.data_source_id)
         self.stage.dynamodb.delete_item(TableName=self.stage.name, Key={"key": {"S": self.source.key}})
 
     # What comes of it.
@@ -281,7 +281,7 @@ class Play:
 
     def _order_job(self) -> None:
         if not self._ordered:
-            self.stage.instance.order_job(self.source.id, self._outcome, hold=True)
+            self.stage.instance.order_job(self.source.data_source_id, self._outcome, hold=True)
             self.faults += self._outcome != "COMPLETE"
         self._ordered = True
 
@@ -376,7 +376,7 @@ class Play:
             raise Broken(L1, f"{why}: {broken}") from broken
 
     def _jobs(self) -> list[dict[str, Any]]:
-        return self.stage.instance.jobs(self.source.id, covered=True)
+        return self.stage.instance.jobs(self.source.data_source_id, covered=True)
 
     def _tell(self, what: str) -> None:
         self.story.append(what)

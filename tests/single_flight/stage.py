@@ -7,16 +7,19 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from millrace.deployment import SyncSource
 from millrace.local.instance import Instance, Options
+from millrace.local.knowledge_bases import description
+from millrace.local.sync_sources import folder_of
 from tests.single_flight.calls import Call
 from tests.single_flight.definitions import Change, as_it_is, kb_sync, sweeper
-from tests.state_machines.running import ROLE, configure
+from tests.state_machines.running import ROLE
+from tests.substrate import WAIT_SCALE, configure
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.001
@@ -25,20 +28,6 @@ REST_SECONDS = 30.0
 PLENTY = 100_000.0
 NEWEST = 10
 BUCKET = "single-flight-data"
-VECTORS = {
-    "type": "OPENSEARCH_SERVERLESS",
-    "opensearchServerlessConfiguration": {
-        "collectionArn": "arn:aws:aoss:us-east-1:123456789012:collection/abcdefghij0123456789",
-        "vectorIndexName": "index",
-        "fieldMapping": {"vectorField": "vector", "textField": "text", "metadataField": "metadata"},
-    },
-}
-EMBEDDING = {
-    "type": "VECTOR",
-    "vectorKnowledgeBaseConfiguration": {
-        "embeddingModelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-embed-text-v2:0"
-    },
-}
 _numbers = itertools.count(1)
 
 
@@ -58,7 +47,7 @@ class Cloud:
                 bedrock_ingestion_reads_per_second=PLENTY,
             ),
         )
-        configure(self.instance, {"stepfunctions._SFN_WAIT_SCALE": 0})
+        configure(self.instance, {WAIT_SCALE: 0})
         self.states = self.instance.client("stepfunctions")
         self.dynamodb = self.instance.client("dynamodb")
         self.bedrock = self.instance.client("bedrock-agent")
@@ -74,23 +63,6 @@ def eventually(ask: Callable[[], T | None], what: str) -> T:
         assert time.monotonic() < deadline, f"{what} is not so after {REST_SECONDS:.0f} s"
         time.sleep(LOOK_SECONDS)
     return found
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data source of a knowledge base of its own; `prefix` is where its objects are."""
-
-    knowledge_base: str
-    id: str
-    prefix: str
-
-    @property
-    def names(self) -> dict[str, str]:
-        return {"knowledgeBaseId": self.knowledge_base, "dataSourceId": self.id}
-
-    @property
-    def key(self) -> str:
-        return f"{self.knowledge_base}/{self.id}"
 
 
 class Stage:
@@ -121,7 +93,7 @@ class Stage:
         newest = self.states.list_executions(stateMachineArn=self.machine, maxResults=NEWEST)["executions"]
         return [each["executionArn"] for each in newest if each["executionArn"] not in self.seen]
 
-    def make(self, call: Call, source: Source) -> None:
+    def make(self, call: Call, source: SyncSource) -> None:
         """Make a call in its execution's place; nobody hears what becomes of it."""
         asked = json.loads(call.body)
         with contextlib.suppress(ClientError):
@@ -130,23 +102,18 @@ class Stage:
             elif call.action == "states:StartExecution":
                 self.states.start_execution(**asked)
             elif call.action == "bedrock:StartIngestionJob":
-                self.bedrock.start_ingestion_job(**source.names, **asked)
+                self.bedrock.start_ingestion_job(**source.ids, **asked)
 
-    def source(self) -> Source:
+    def source(self) -> SyncSource:
         """A data source that nobody has used."""
         name = f"{self.name}-{next(_numbers)}"
-        base = self.bedrock.create_knowledge_base(
-            name=name, roleArn=ROLE, knowledgeBaseConfiguration=EMBEDDING, storageConfiguration=VECTORS
-        )["knowledgeBase"]["knowledgeBaseId"]
+        made = self.bedrock.create_knowledge_base(**description(self.instance, name, ROLE))
+        base = made["knowledgeBase"]["knowledgeBaseId"]
+        prefix = f"{name}/"
         source = self.bedrock.create_data_source(
-            knowledgeBaseId=base,
-            name=name,
-            dataSourceConfiguration={
-                "type": "S3",
-                "s3Configuration": {"bucketArn": f"arn:aws:s3:::{BUCKET}", "inclusionPrefixes": [f"{name}/"]},
-            },
+            knowledgeBaseId=base, name=name, dataSourceConfiguration=folder_of(BUCKET, prefix)
         )["dataSource"]["dataSourceId"]
-        return Source(base, source, f"{name}/")
+        return SyncSource(name, base, source, BUCKET, prefix)
 
 
 def executions_of(machine: str) -> str:

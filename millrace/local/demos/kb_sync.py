@@ -214,8 +214,7 @@ def _burst(context: Context, source: SyncSource, texts: Mapping[str, bytes]) -> 
 def _jobs(context: Context, source: SyncSource) -> list[Job]:
     """The data source's newest jobs, oldest first."""
     said = context.client("bedrock-agent").list_ingestion_jobs(
-        knowledgeBaseId=source.knowledge_base_id,
-        dataSourceId=source.data_source_id,
+        **source.ids,
         sortBy={"attribute": "STARTED_AT", "order": "DESCENDING"},
         maxResults=MOST_LISTED,
     )
