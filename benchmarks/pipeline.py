@@ -40,11 +40,6 @@ class Run:
     view: RunView
     counts: dict[str, int]
 
-    def seconds_in(self, state: str) -> float:
-        """Time in a state of the top level, all its turns together."""
-        now = datetime.now(UTC)
-        return sum(step.seconds(now) for step in self.view.steps() if step.name == state)
-
 
 @dataclass(frozen=True)
 class Stack:
