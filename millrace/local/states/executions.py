@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,12 @@ class Execution:
             self.ended = threading.Event()
             self._attempt("ExecutionRedriven", "executionRedrivenEventDetails", {"redriveCount": self.redrives})
             return now
+
+    @contextmanager
+    def still(self) -> Iterator[Execution]:
+        """Inside, the execution neither ends nor is redriven: its status, its times and its output belong together."""
+        with self._lock:
+            yield self
 
     def redrive_refusal(self, now: dt.datetime) -> str | None:
         return redrive_refusal(self.status, self.stopped_at, len(self.history), self.redrives, now)

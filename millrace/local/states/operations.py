@@ -265,31 +265,24 @@ class StateMachines:
         return {"redriveDate": _seconds(redriven_at)}
 
     def describe_execution(self, request: Request) -> Answer:
-        execution = self._execution(request["executionArn"])
-        order = execution.order
-        refusal = execution.redrive_refusal(self.engine.now())
-        answer = {
-            "executionArn": order.arn,
-            "stateMachineArn": order.machine_arn,
-            "stateMachineVersionArn": order.version_arn,
-            "name": order.name,
-            "status": execution.status,
-            "startDate": _seconds(execution.started_at),
-            "stopDate": _seconds(execution.stopped_at),
-            "input": order.input,
-            "inputDetails": {"included": True},
-            "traceHeader": order.trace_header,
-            "error": execution.error,
-            "cause": execution.cause,
-            "redriveCount": execution.redrives,
-            "redriveDate": _seconds(execution.redriven_at),
-            "redriveStatus": "REDRIVABLE" if refusal is None else "NOT_REDRIVABLE",
-            "redriveStatusReason": refusal,
-        }
-        shown = _present({**answer, **_output(execution)})
+        with self._execution(request["executionArn"]).still() as execution:
+            shown = _present({**self._told(execution), **_output(execution)})
         if request.get("includedData") == "METADATA_ONLY":
             return _without(shown, "input", "output", "inputDetails", "outputDetails", "error", "cause")
         return shown
+
+    def _told(self, execution: Execution) -> Answer:
+        refusal = execution.redrive_refusal(self.engine.now())
+        return {
+            **_listed(execution),
+            "input": execution.order.input,
+            "inputDetails": {"included": True},
+            "traceHeader": execution.order.trace_header,
+            "error": execution.error,
+            "cause": execution.cause,
+            "redriveStatus": "REDRIVABLE" if refusal is None else "NOT_REDRIVABLE",
+            "redriveStatusReason": refusal,
+        }
 
     def describe_state_machine_for_execution(self, request: Request) -> Answer:
         order = self._execution(request["executionArn"]).order
@@ -315,30 +308,16 @@ class StateMachines:
             raise InvalidRequest("Either stateMachineArn or mapRunArn must be specified")
         machine, version = self._machine_and_version(request["stateMachineArn"])
         wanted, redriven = request.get("statusFilter"), request.get("redriveFilter")
-        found = [
-            execution
-            for execution in self.executions.values()
-            if execution.order.machine_arn == machine.arn
-            and (version is None or execution.order.version_arn == version.arn)
-            and (wanted is None or execution.status == wanted)
-            and (redriven is None or (execution.redrives > 0) == (redriven == "REDRIVEN"))
-        ]
-        items = [
-            _present(
-                {
-                    "executionArn": execution.order.arn,
-                    "stateMachineArn": execution.order.machine_arn,
-                    "stateMachineVersionArn": execution.order.version_arn,
-                    "name": execution.order.name,
-                    "status": execution.status,
-                    "startDate": _seconds(execution.started_at),
-                    "stopDate": _seconds(execution.stopped_at),
-                    "redriveCount": execution.redrives,
-                    "redriveDate": _seconds(execution.redriven_at),
-                }
-            )
-            for execution in sorted(found, key=lambda execution: execution.started_at, reverse=True)
-        ]
+        items = []
+        for one in sorted(self.executions.values(), key=lambda execution: execution.started_at, reverse=True):
+            with one.still() as execution:
+                if (
+                    execution.order.machine_arn == machine.arn
+                    and (version is None or execution.order.version_arn == version.arn)
+                    and (wanted is None or execution.status == wanted)
+                    and (redriven is None or (execution.redrives > 0) == (redriven == "REDRIVEN"))
+                ):
+                    items.append(_present(_listed(execution)))
         return _page("executions", items, request)
 
     def get_execution_history(self, request: Request) -> Answer:
@@ -552,6 +531,21 @@ def _present(answer: Answer) -> Answer:
 
 def _without(answer: Answer, *names: str) -> Answer:
     return {name: value for name, value in answer.items() if name not in names}
+
+
+def _listed(execution: Execution) -> Answer:
+    order = execution.order
+    return {
+        "executionArn": order.arn,
+        "stateMachineArn": order.machine_arn,
+        "stateMachineVersionArn": order.version_arn,
+        "name": order.name,
+        "status": execution.status,
+        "startDate": _seconds(execution.started_at),
+        "stopDate": _seconds(execution.stopped_at),
+        "redriveCount": execution.redrives,
+        "redriveDate": _seconds(execution.redriven_at),
+    }
 
 
 def _output(execution: Execution) -> Answer:

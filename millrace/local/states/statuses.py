@@ -12,6 +12,11 @@ DATA_BYTES = 256_000
 
 
 def status_event(execution: Execution) -> dict[str, Any]:
+    with execution.still():
+        return _told(execution)
+
+
+def _told(execution: Execution) -> dict[str, Any]:
     order = execution.order
     given, given_details = _data(order.input)
     output, output_details = _data(execution.output) if execution.status == SUCCEEDED else (None, None)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from millrace.local.states import executions
 from millrace.local.states.door import Door
 
 from .conftest import ACCOUNT, REGION, ROLE, FunctionFailed, Lab, function
@@ -453,3 +457,24 @@ def test_a_mocked_case_that_runs_out_of_answers_says_so(ask: Ask, lab: Lab) -> N
     told = ended(ask, ask("StartExecution", stateMachineArn=f"{arn}#Short")["executionArn"])
     assert (told["status"], told["error"]) == ("FAILED", "States.Runtime")
     assert "no mocked response for invocation 1 of state T" in told["cause"]
+
+
+def test_an_execution_that_is_just_ending_is_told_whole(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending, looked = threading.Event(), threading.Event()
+
+    class SlowClock(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
+            if threading.current_thread().name.startswith("execution "):
+                ending.set()
+                looked.wait(0.3)
+            return dt.datetime.now(tz)
+
+    machine = lab.create({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
+    monkeypatch.setattr(executions, "dt", SimpleNamespace(datetime=SlowClock, UTC=dt.UTC))
+    execution = lab.start(machine, {"a": 1})
+    assert ending.wait(10)
+    said = lab.api.describe_execution({"executionArn": execution.order.arn})
+    looked.set()
+    assert (said["status"], said.get("output")) in [("RUNNING", None), ("SUCCEEDED", '{"a":1}')]
+    lab.wait(execution)
