@@ -34,7 +34,7 @@ setup: $(READY) ## Make the virtual environment from the lock file
 lock: ## Write requirements.lock anew from pyproject.toml
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv==$(UV_VERSION); }
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --annotation-style line \
-		--group lambda --group local --group test --group build --output-file requirements.lock pyproject.toml
+		--extra mcp --group lambda --group local --group test --group build --output-file requirements.lock pyproject.toml
 
 demo: $(READY) ## Deploy a workflow to the embedded AWS, run its sample, show what became of it and an answer
 	@$(MILLRACE) local demo --workflow $(WORKFLOW) $(if $(OPTION),--option $(OPTION)) $(if $(SINK),--sink $(SINK))
