@@ -35,12 +35,12 @@ from benchmarks.figure import Figure
 from benchmarks.pipeline import BenchmarkFailed
 from kendra_ingestion import aws
 from kendra_ingestion.chunking import MAX_CHUNKS
-from kendra_ingestion.clock import RESERVE_SECONDS
 from kendra_ingestion.folder import Folder
 from kendra_ingestion.list_batches import Job, Means, plan
 from kendra_ingestion.metadata import METADATA_MAX_BYTES
 from kendra_ingestion.packing import KENDRA_LIMITS
 from kendra_ingestion.workspace import Workspace
+from shared.clock import RESERVE_SECONDS
 
 DOCUMENTS = 1_000_000
 CALLS_MEASURED = 2_000

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.metrics import EphemeralMetrics
-
 from kb_sync.errors import EventInvalid, ItemInvalid
 from kb_sync.executions import Executions
 from kb_sync.readings import Reading, nothing_pending, of_execution, of_item
 from kb_sync.table import RequestTable
 from kb_sync.telemetry import NAMESPACE, SERVICE, logger, tracer
 from shared import clients
+from shared.emission import emit
 
 
 def measure(event: dict[str, Any], *, executions: Executions, table: RequestTable, now: datetime) -> list[Reading]:
@@ -43,13 +42,8 @@ def publish(readings: Iterable[Reading]) -> None:
     for reading in readings:
         by_key[reading.key].append(reading)
     for key, of_key in by_key.items():
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
-        if key is not None:
-            metrics.add_dimensions(service=SERVICE, key=key)
-        for name, unit, values, _ in of_key:
-            for value in values:
-                metrics.add_metric(name=name, unit=unit, value=value)
-        metrics.flush_metrics()
+        values = [(reading.name, reading.unit, value) for reading in of_key for value in reading.values]
+        emit(values, namespace=NAMESPACE, service=SERVICE, **({} if key is None else {"key": key}))
 
 
 @cache

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from kendra_ingestion import report
 from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
-from kendra_ingestion.clock import Clock, SystemClock
 from kendra_ingestion.documents import JobKey
 from kendra_ingestion.outcomes import FAILED, Outcome, Tally, final, latest
 from kendra_ingestion.settings import read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
+from shared.clock import Clock, SystemClock
 
 READ_AHEAD_CHUNKS = 4
 ROWS_AT_ONCE = 1_000

@@ -7,7 +7,6 @@ from typing import Any
 
 from kendra_ingestion import aws, task_token
 from kendra_ingestion.account import Account
-from kendra_ingestion.clock import Clock
 from kendra_ingestion.documents import JobKey
 from kendra_ingestion.ledger import Ledger
 from kendra_ingestion.progress import Progress
@@ -15,6 +14,7 @@ from kendra_ingestion.settings import QueueSettings, Settings
 from kendra_ingestion.sinks import name_of
 from kendra_ingestion.telemetry import logger
 from kendra_ingestion.workspace import Workspace
+from shared.clock import Clock
 
 
 def job_of(event: dict[str, Any]) -> JobKey:

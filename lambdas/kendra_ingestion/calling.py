@@ -14,10 +14,10 @@ from itertools import count
 from typing import Generic, NamedTuple, TypeVar
 
 from kendra_ingestion import telemetry
-from kendra_ingestion.backoff import Backoff, Patience
-from kendra_ingestion.clock import Clock, SystemClock
 from kendra_ingestion.errors import SinkError, SinkRefused, SinkThrottled, SinkUnavailable
 from kendra_ingestion.pacing import Pacer
+from shared.backoff import Backoff, Patience
+from shared.clock import Clock, SystemClock
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

@@ -14,13 +14,13 @@ from typing import Any
 from kendra_ingestion import aws
 from kendra_ingestion.account import Account, ids
 from kendra_ingestion.assembly import account_of
-from kendra_ingestion.clock import SystemClock
 from kendra_ingestion.failures import FailureCode
 from kendra_ingestion.inbox import Inbox, Letter, answer
 from kendra_ingestion.messages import Message
 from kendra_ingestion.outcomes import NOT_PROCESSED, failed, latest
 from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
+from shared.clock import SystemClock
 
 
 def work(

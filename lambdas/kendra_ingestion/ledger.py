@@ -15,13 +15,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kendra_ingestion.backoff import Backoff, Patience
 from kendra_ingestion.batching import cut
-from kendra_ingestion.clock import Clock, SystemClock
 from kendra_ingestion.documents import Document
-from kendra_ingestion.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances, reasons
 from kendra_ingestion.errors import SinkUnavailable
 from kendra_ingestion.outcomes import DELETED, INDEXED, SENT, UNCHANGED, UPDATED, Outcome
+from shared.backoff import Backoff, Patience
+from shared.clock import Clock, SystemClock
+from shared.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances, reasons
 
 T = TypeVar("T")
 

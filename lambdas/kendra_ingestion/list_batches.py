@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from kendra_ingestion import aws
 from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
 from kendra_ingestion.batching import cut
+from kendra_ingestion.brake import Brake
 from kendra_ingestion.catalogue import Catalogue, line
-from kendra_ingestion.clock import Brake, Clock, SystemClock, stop_at
 from kendra_ingestion.documents import Chunk, Document
 from kendra_ingestion.errors import DocumentInvalid
 from kendra_ingestion.folder import Folder
@@ -33,6 +33,7 @@ from kendra_ingestion.retrying import Retry
 from kendra_ingestion.settings import read_settings
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
 from kendra_ingestion.workspace import ObjectWriter, Workspace
+from shared.clock import Clock, SystemClock, stop_at
 
 NOTHING: Mapping[str, Any] = {"planned": 0, "failed": 0, "unchanged": 0, "chunks": []}
 """What a pass answers that was stopped: without a plan nothing is planned."""

@@ -7,7 +7,6 @@ from hashlib import blake2b
 from typing import Any
 
 from kendra_ingestion import aws
-from kendra_ingestion.clock import SystemClock
 from kendra_ingestion.errors import ManifestGone, ManifestInvalid, WorkMissing
 from kendra_ingestion.folder import Folder, Upload
 from kendra_ingestion.manifest import Request, check_size, read_manifest, read_request
@@ -15,6 +14,7 @@ from kendra_ingestion.settings import read_settings
 from kendra_ingestion.strict_json import shown
 from kendra_ingestion.telemetry import logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
+from shared.clock import SystemClock
 
 JOB_KEPT_DAYS = 180
 """How long the jobs table remembers a job that has ended: far longer than any event comes late."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kendra_ingestion.backoff import Backoff, Patience
-from kendra_ingestion.clock import Clock
 from kendra_ingestion.errors import MessageRefused, QueueUnavailable
 from kendra_ingestion.messages import Envelope
+from shared.backoff import Backoff, Patience
+from shared.clock import Clock
 
 TRIES = Backoff(first_seconds=0.1, most_seconds=5.0, attempts=8, budget_seconds=20.0)
 """Ends well inside the time that an invocation keeps in reserve."""

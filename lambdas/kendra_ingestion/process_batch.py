@@ -13,8 +13,8 @@ from itertools import takewhile
 from typing import Any
 
 from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
+from kendra_ingestion.brake import Brake
 from kendra_ingestion.calling import CALLS_UNDER_WAY, Means, Piece, means, patiently
-from kendra_ingestion.clock import Brake, SystemClock, stop_at
 from kendra_ingestion.documents import Document
 from kendra_ingestion.errors import SinkMisconfigured
 from kendra_ingestion.outcomes import FAILED, Outcome
@@ -24,6 +24,7 @@ from kendra_ingestion.sink import Sink
 from kendra_ingestion.sinks import sink_of
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
+from shared.clock import SystemClock, stop_at
 
 PART_REQUESTS = 25
 """At most so many requests are sent again when an invocation dies."""

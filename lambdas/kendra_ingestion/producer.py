@@ -16,13 +16,14 @@ from typing import Any
 from kendra_ingestion import aws
 from kendra_ingestion.account import Account
 from kendra_ingestion.assembly import account_of, job_of
-from kendra_ingestion.clock import Brake, Clock, SystemClock, stop_at
+from kendra_ingestion.brake import Brake
 from kendra_ingestion.documents import Action, JobKey
 from kendra_ingestion.errors import QueueingUnfinished
 from kendra_ingestion.messages import Envelope, in_batches, messages_of, sealed
 from kendra_ingestion.outbox import Outbox
 from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
+from shared.clock import Clock, SystemClock, stop_at
 
 CALLS_UNDER_WAY = 8
 """More would pass the 300 calls a second that a FIFO queue takes without high throughput (SQS quotas)."""

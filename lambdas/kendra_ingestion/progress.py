@@ -12,10 +12,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kendra_ingestion.backoff import Backoff, Patience
-from kendra_ingestion.clock import Clock
-from kendra_ingestion.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances
 from kendra_ingestion.errors import QueueUnavailable
+from shared.backoff import Backoff, Patience
+from shared.clock import Clock
+from shared.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances
 
 KEEP_SECONDS = 30 * 24 * 3600
 """Longer than any message lives (SQS: 14 days) and any execution can be redriven (Step Functions: 14 days)."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from kendra_ingestion.assembly import job_of, workspace_of
 from kendra_ingestion.calling import CALLS_UNDER_WAY, Calls, Means, Piece, Reply, means
-from kendra_ingestion.clock import SystemClock, stop_at
 from kendra_ingestion.documents import Action
 from kendra_ingestion.errors import SinkError
 from kendra_ingestion.failures import FailureCode
@@ -25,6 +24,7 @@ from kendra_ingestion.sink import Sink, State, Status
 from kendra_ingestion.sinks import sink_of
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
+from shared.clock import SystemClock, stop_at
 
 MAX_TURNS = 200
 """A turn costs the execution about 9 history events of the 25,000 that it may have."""

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from kendra_ingestion import aws
 from kendra_ingestion.account import Account, ids
 from kendra_ingestion.assembly import account_of, ledger_of
+from kendra_ingestion.brake import Brake
 from kendra_ingestion.calling import CALLS_UNDER_WAY, Means, Piece, means, patiently
-from kendra_ingestion.clock import Brake, stop_at
 from kendra_ingestion.documents import Action, Document, JobKey
 from kendra_ingestion.errors import SinkMisconfigured, SinkThrottled, SinkUnavailable
 from kendra_ingestion.inbox import Delivery, Inbox, Letter, answer, pause
@@ -31,6 +31,7 @@ from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.sink import Sink
 from kendra_ingestion.sinks import sink_of
 from kendra_ingestion.telemetry import logger
+from shared.clock import stop_at
 
 HOLD_MARGIN_SECONDS = 10
 """A queue hides messages for six times the function's time, because Lambda may make them wait for a place. Once they

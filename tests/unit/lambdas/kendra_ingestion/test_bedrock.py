@@ -8,7 +8,6 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from kendra_ingestion import bedrock
-from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.bedrock import BedrockSink
 from kendra_ingestion.calling import Means, Piece
 from kendra_ingestion.documents import Document
@@ -25,6 +24,7 @@ from kendra_ingestion.outcomes import Outcome
 from kendra_ingestion.pacing import Pacer
 from kendra_ingestion.sending import Sending
 from kendra_ingestion.sink import Rejected, State, Status
+from shared.backoff import Backoff
 from tests.fakes.api_model import service_model
 from tests.fakes.bedrock import DATA_SOURCE_ID, KNOWLEDGE_BASE_ID, SERVICE, FakeBedrock
 from tests.fakes.clock import FakeClock

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.calling import Calls, Means, Piece, Reply, patiently
-from kendra_ingestion.clock import SystemClock
 from kendra_ingestion.errors import SinkMisconfigured, SinkRefused, SinkThrottled, SinkUnavailable
 from kendra_ingestion.pacing import Pacer
+from shared.backoff import Backoff
+from shared.clock import SystemClock
 from tests.fakes.clock import FakeClock
 from tests.fakes.pool import InlinePool
 

@@ -4,10 +4,10 @@ import pytest
 
 from kendra_ingestion import aws
 from kendra_ingestion.bedrock import BedrockSink
-from kendra_ingestion.clock import RESERVE_SECONDS
 from kendra_ingestion.kendra import KendraSink
 from kendra_ingestion.settings import Settings
 from kendra_ingestion.sinks import name_of, sink_of
+from shared.clock import RESERVE_SECONDS
 from tests.fakes.bedrock import DATA_SOURCE_ID, KNOWLEDGE_BASE_ID, FakeBedrock
 from tests.fakes.s3 import FakeS3
 

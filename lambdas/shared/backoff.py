@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kendra_ingestion.clock import Clock
+from shared.clock import Clock
 
 
 @dataclass(frozen=True)

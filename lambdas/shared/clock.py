@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 RESERVE_SECONDS = 30.0
-"""Enough for a request that is under way to end (SINK_TIMEOUT_SECONDS) and for what it brought to be
+"""Enough for a request that is under way to end (a sink's time limit is 20 s) and for what it brought to be
 written."""
 
 RESERVE_SHARE = 0.25
-
-SECONDS_BETWEEN_LOOKS = 2.0
-"""How long a job goes on at most after it was stopped, besides the calls that are under way."""
 
 
 class Clock(Protocol):
@@ -43,22 +39,11 @@ class SystemClock:
 def stop_at(context: Any, clock: Clock) -> float:
     """When (by `clock.monotonic`) a Lambda invocation must begin nothing new: 30 s before its end, or with a
     quarter of its time left where that is less."""
-    remaining = context.get_remaining_time_in_millis() / 1000
+    remaining = seconds_left(context)
     return clock.monotonic() + remaining - min(RESERVE_SECONDS, remaining * RESERVE_SHARE)
 
 
-class Brake:
-    """Looks now and then whether somebody has stopped the job. Once pulled it stays so."""
-
-    def __init__(self, look: Callable[[], bool], clock: Clock) -> None:
-        self._look = look
-        self._clock = clock
-        self._looked_at = float("-inf")
-        self._pulled = False
-
-    def pulled(self) -> bool:
-        now = self._clock.monotonic()
-        if not self._pulled and now - self._looked_at >= SECONDS_BETWEEN_LOOKS:
-            self._looked_at = now
-            self._pulled = self._look()
-        return self._pulled
+def seconds_left(context: Any) -> float:
+    """Until Lambda ends the invocation."""
+    remaining: int = context.get_remaining_time_in_millis()
+    return remaining / 1000

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from kendra_ingestion.dynamodb_errors import CONDITION_FAILED, hindrances, reasons
+from shared.dynamodb_errors import CONDITION_FAILED, hindrances, reasons
 
 
 def cancelled(*codes: str) -> ClientError:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kendra_ingestion.backoff import Backoff, Patience
+from shared.backoff import Backoff, Patience
 from tests.fakes.clock import FakeClock
 
 
