@@ -14,7 +14,6 @@ Known limits, each refused with an error that names it unless it says otherwise:
 | state machines that CloudFormation makes | not seen by this engine |
 | EXPRESS machines | run as standard ones do; StartSyncExecution waits for them |
 | loggingConfiguration, tracingConfiguration | kept and given back; no log event and no trace is written |
-| StopExecution of a machine that waits for a nested one (`.sync`) | does not stop the nested one |
 | optimized integrations' answers | without SdkHttpMetadata and SdkResponseMetadata |
 | blobs that are not UTF-8 | given in base64; AWS documents no form |
 | executions and machines | live as long as the process |

@@ -26,7 +26,7 @@ from millrace.local.states.executions import Execution
 from millrace.local.states.interpreter import AmazonStateLanguageParser, ASLParserException
 from millrace.local.states.mocks import MockedCase, read_case
 from millrace.local.states.operations import Engine, Parsed, StateMachines
-from millrace.local.states.statuses import status_event
+from millrace.local.states.statuses import measures, status_event
 
 logger = logging.getLogger("millrace.local.states")
 
@@ -64,7 +64,7 @@ def build(url: str, *, enforce_iam: bool, dies_at: Callable[[str, str], bool]) -
     """Mend the interpreter (once for the process) and answer for the endpoint `url`. Raises anchors.AnchorMoved."""
     mends.apply(Calls(url, role_session if enforce_iam else account_keys))
     return Services(
-        Engine(parse=parse, mocked_case=mocked_case, time_scale=time_scale, on_status=publish, dies_at=dies_at)
+        Engine(parse=parse, mocked_case=mocked_case, time_scale=time_scale, on_status=tell, dies_at=dies_at)
     )
 
 
@@ -123,6 +123,22 @@ def mocked_case(machine: str, case: str) -> MockedCase:
     """A test case of MiniStack's SFN_MOCK_CONFIG, also when it was set through `/_ministack/config`."""
     configuration: Mapping[str, Any] = substrate._sfn_mock_config
     return read_case(configuration, machine, case)
+
+
+def tell(execution: Execution) -> None:
+    """Tell CloudWatch and EventBridge of a new status."""
+    measure(execution)
+    publish(execution)
+
+
+def measure(execution: Execution) -> None:
+    """Count an execution that began or ended, as AWS does (Step Functions developer guide, "Monitoring metrics")."""
+    from ministack.services import cloudwatch
+
+    with request_scope(execution.order.account, execution.order.region):
+        for name, value, unit in measures(execution):
+            dimensions = {"StateMachineArn": execution.order.machine_arn}
+            cloudwatch.record_metric("AWS/States", name, value, unit, dimensions)
 
 
 def publish(execution: Execution) -> None:

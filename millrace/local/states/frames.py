@@ -97,9 +97,13 @@ class Frame(Environment):
         self.event_manager.add_event(self.event_history_context, event_type, details, update_source_event_id=leads)
 
     def rest(self, seconds: float) -> None:
-        """Wait. Raises Halted as soon as the frame ends."""
-        if seconds > 0 and self._halted.wait(min(seconds * self.attempt.time_scale(), threading.TIMEOUT_MAX)):
-            raise Halted
+        """Wait, in the time of the machine. Raises Halted as soon as the frame ends."""
+        self.pause(seconds * self.attempt.time_scale())
+
+    def pause(self, seconds: float) -> None:
+        """Wait, in real time. Raises Halted as soon as the frame ends."""
+        if seconds > 0:
+            self._halted.wait(min(seconds, threading.TIMEOUT_MAX))
         self.go_on()
 
     def go_on(self) -> None:

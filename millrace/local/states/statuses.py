@@ -1,14 +1,34 @@
-"""The detail of EventBridge's "Step Functions Execution Status Change" (Step Functions developer guide)."""
+"""What other services are told of an execution's status: the detail of EventBridge's "Step Functions Execution Status
+Change", and the metrics of CloudWatch (Step Functions developer guide).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
-from millrace.local.states.executions import SUCCEEDED, Execution
+from millrace.local.states.executions import ABORTED, FAILED, RUNNING, SUCCEEDED, TIMED_OUT, Execution
 
 DATA_BYTES = 256_000
 """Input or output beyond this is left out: an event may have 256 KiB in all."""
+
+
+ENDINGS = {
+    SUCCEEDED: "ExecutionsSucceeded",
+    FAILED: "ExecutionsFailed",
+    ABORTED: "ExecutionsAborted",
+    TIMED_OUT: "ExecutionsTimedOut",
+}
+
+
+def measures(execution: Execution) -> list[tuple[str, float, str]]:
+    """Names, values and units of the metrics that an execution has with its present status."""
+    with execution.still():
+        if execution.status == RUNNING:
+            return [] if execution.redrives else [("ExecutionsStarted", 1, "Count")]
+        assert execution.stopped_at is not None
+        seconds = (execution.stopped_at - execution.started_at).total_seconds()
+        return [(ENDINGS[execution.status], 1, "Count"), ("ExecutionTime", seconds * 1000, "Milliseconds")]
 
 
 def status_event(execution: Execution) -> dict[str, Any]:

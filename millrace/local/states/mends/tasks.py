@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -27,14 +26,12 @@ from millrace.local.states.interpreter import (
     StateTaskServiceSqs,
     boto_client,
     lambda_eval_utils,
-    state_task_service_callback,
 )
+from millrace.local.states.mends import nested
 from millrace.local.states.mends.everywhere import patch_everywhere
-from millrace.local.states.shapes import capitalized, iso_time, json_text
+from millrace.local.states.shapes import json_text
 from millrace.local.task_caller import TaskCaller
 
-NESTED_LOOK_SECONDS = 0.05
-"""Pause between two looks at an execution that a task has started and waits for."""
 INVOKE = "arn:aws:states:::lambda:invoke"
 
 
@@ -68,13 +65,6 @@ def apply(calls: Calls) -> None:
     patch(lambda_eval_utils, "_mocked_invoke_lambda_function", mocked_function, "return invocation_resp")
     patch(StateTaskLambda, "_verify_size_quota", payload_alone, "is_within_size_quota(value=value)")
     patch_everywhere(boto_client, "boto_client_for", lambda _: client_for(calls), "endpoint_url", "moto_server_port()")
-    patch(StateTaskServiceSfn, "_normalise_response", lambda _: tell_execution, "pass")
-    hold(
-        StateTaskServiceSfn,
-        "_build_sync_resolver",
-        "sfn_client.describe_execution(",
-        "self._normalise_response(",
-    )
     patch(StateTaskServiceCallback, "_eval_execution", with_new_token, "self._before_eval_execution(")
     hold(
         StateTaskServiceCallback,
@@ -83,8 +73,13 @@ def apply(calls: Calls) -> None:
         'env.states.context_object.context_object_data["Task"]["Token"]',
         "raise CallbackOutcomeFailureError(",
     )
-    hold(StateTaskServiceCallback, "_eval_sync", "time.sleep(_DELAY_SECONDS_SYNC_CONDITION_CHECK)")
-    state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK = NESTED_LOOK_SECONDS
+    patch(
+        StateTaskServiceSfn,
+        "_eval_integration_pattern",
+        nested.wait_for_nested(calls),
+        "task_output = env.stack.pop()",
+        "sync_resolver = self._build_sync_resolver(",
+    )
 
 
 def service_task(calls: Calls) -> Callable[..., None]:
@@ -158,17 +153,6 @@ def client_for(calls: Calls) -> Callable[..., Any]:
         return calls.client(service, Caller(region, state_credentials.role_arn))
 
     return client
-
-
-def tell_execution(self: StateTaskServiceSfn, response: Any, **_: Any) -> None:  # noqa: ARG001
-    """What a nested execution answered, in place, in the form of optimized integrations."""
-    if isinstance(response, dict):
-        told = {
-            capitalized(key): iso_time(part) if isinstance(part, dt.datetime) else part
-            for key, part in response.items()
-        }
-        response.clear()
-        response.update(told)
 
 
 def with_new_token(evaluate: Callable[[Any, Frame], None]) -> Callable[[Any, Frame], None]:
