@@ -139,10 +139,12 @@ class Evaluator:
 
 
 def in_scope(region: str, account: str, act: Callable[[], T]) -> T:
-    """Run `act` as a request of this account and region would, whose stores MiniStack keeps apart."""
-    from ministack.core import responses
+    """Run `act` as a request of this account and region would, whose stores MiniStack keeps apart. As services do among
+    themselves, it goes by TLS, which a queue's policy may ask for."""
+    from ministack.core import iam_evaluator, responses
 
     def run() -> T:
+        iam_evaluator.pin_request_origin("", secure_transport=True)
         with responses.request_scope(account, region):
             return act()
 

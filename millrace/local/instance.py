@@ -201,6 +201,15 @@ class Instance:
         """Fire a schedule now, whether it is due, and enabled, or not. Raises InstanceError where there is none."""
         self._call("PUT", "/_millrace/schedules", {"name": name, "group": group})
 
+    def evaluate_alarms(self) -> list[dict[str, Any]]:
+        """Evaluate all alarms now, instead of at the end of the minute: `[{"name", "region", "state", "reason"}]`."""
+        return self._call("PUT", "/_millrace/alarms")
+
+    def streams(self) -> list[dict[str, Any]]:
+        """`[{"mapping", "stream", "function", "waiting", "outcome"}]` of each enabled mapping of a stream: how many
+        records are neither done nor given up, and what became of the last batch."""
+        return self._call("GET", "/_millrace/streams")
+
     def kendra_statistics(self) -> dict[str, Any]:
         """`{"pace": {...}, "indices": {id: {operation: {"calls", "throttled", "perSecond"}}}}`."""
         return self._call("GET", "/_millrace/kendra")

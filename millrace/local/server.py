@@ -27,6 +27,7 @@ from millrace.local import (
     faults,
     kendra,
     lambda_runtime,
+    metrics,
     pipes,
     queues,
     s3_events,
@@ -34,9 +35,11 @@ from millrace.local import (
     schedules,
     sqs_permissions,
     states,
+    streams,
 )
 from millrace.local.acting import Acting
 from millrace.local.calls import CallLog, record
+from millrace.local.event_source_mappings import Mappings
 from millrace.local.gateway import Gateway, Route
 from millrace.local.iam import Authority, Evaluator, Everything
 from millrace.local.instance import ROOT_KEY, Instance
@@ -141,8 +144,12 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
     dynamodb_updates.install()
     event_targets.install(authority, instance.client)
     targets = Targets(substrate)
-    pipes.install(substrate, queues.install(authority, acting, ordered), acting, targets)
+    mappings = Mappings(authority)
+    mappings.install()
+    pipes.install(substrate, queues.install(mappings, acting, ordered), acting, targets)
+    readers = streams.install(mappings, acting, targets, retry_seconds=options.stream_retry_seconds)
     clock = schedules.install(acting, targets)
+    alarms = metrics.install()
     states.install(substrate, instance.url, ordered, enforce_iam=options.enforce_iam)
     faults.install(substrate, ordered)
     return {
@@ -157,6 +164,8 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
         ("POST", "/_millrace/rest"): lambda asked: ordered.at_rest(**asked),
         ("GET", "/_millrace/schedules"): lambda _: clock.all(),
         ("PUT", "/_millrace/schedules"): lambda told: clock.fire(told["name"], told["group"]),
+        ("PUT", "/_millrace/alarms"): lambda _: alarms.evaluate_all(),
+        ("GET", "/_millrace/streams"): lambda _: readers.all(),
         ("GET", "/_millrace/kendra"): lambda _: indices.statistics(),
         ("PUT", "/_millrace/kendra"): lambda changes: indices.set_pace(changes),
         **bases.routes(),

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from millrace.local import batch_answers
 from millrace.local.acting import Acting, Actor, Forbidden, Refused
 from millrace.local.pipes.filters import compiled
 from millrace.local.pipes.paths import Path
 from millrace.local.pipes.pipe import PARAMETERS_OF, Pipe
 from millrace.local.pipes.template import NotFilled, Template
-from millrace.local.queues import answers
 from millrace.local.queues.polling import Batching, Record
 from millrace.local.queues.service import Queue
 from millrace.local.targets import NotDelivered, service_of
@@ -144,5 +144,5 @@ class Reader:
 def reached(answer: Any, records: Sequence[Record]) -> list[str]:
     """The ids of the messages that a target's answer does not name as failed; an answer of another shape names none."""
     ids = [record["messageId"] for record in records]
-    failed = set(answers.failed(answer, ids)) if isinstance(answer, dict) else set()
+    failed = set(batch_answers.failed(answer, ids)) if isinstance(answer, dict) else set()
     return [message for message in ids if message not in failed]

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.local.event_source_mappings import InvalidMapping
 from millrace.local.pipes.filters import InvalidPattern, compiled
 from millrace.local.pipes.paths import InvalidPath, Path
 from millrace.local.pipes.template import InvalidTemplate, Template
-from millrace.local.queues.mappings import FIFO_BATCH, InvalidMapping, batching_of, check_batching
+from millrace.local.queues.mappings import FIFO_BATCH, batching_of, check_batching
 from millrace.local.queues.polling import Batching
 from millrace.local.targets import service_of
 from millrace.local.wire import ApiError

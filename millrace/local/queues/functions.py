@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
+from millrace.local import batch_answers
 from millrace.local.acting import Actor
-from millrace.local.queues import answers
-from millrace.local.queues.mappings import batching_of, reports_failures
+from millrace.local.event_source_mappings import Mapped, reports_failures
+from millrace.local.queues.mappings import batching_of
 from millrace.local.queues.polling import Batching, Record
 from millrace.local.queues.service import Queue
 
@@ -19,34 +19,34 @@ THROTTLED_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class FunctionSource:
-    """`mapping` is MiniStack's own record; `invoke` gives MiniStack's outcome: `{"body"?, "error"?, "throttle"?}`."""
-
-    mapping: dict[str, Any]
+    mapped: Mapped
     queue: Queue
-    actor: Actor
-    invoke: Callable[[list[Record]], dict[str, Any]]
 
     @property
     def id(self) -> str:
-        return str(self.mapping["UUID"])
+        return self.mapped.id
+
+    @property
+    def actor(self) -> Actor:
+        return self.mapped.actor
 
     @property
     def batching(self) -> Batching:
-        return batching_of(self.mapping)
+        return batching_of(self.mapped.mapping)
 
     def work(self, records: list[Record]) -> Collection[str]:
         until = time.time() + float(self.queue["attributes"]["VisibilityTimeout"])
-        outcome = self.invoke(records)
+        outcome = self.mapped.invoke(records)
         while outcome.get("throttle") and time.time() + THROTTLED_SECONDS < until:
             time.sleep(THROTTLED_SECONDS)
-            outcome = self.invoke(records)
+            outcome = self.mapped.invoke(records)
         if outcome.get("error"):
             self.tell("PROBLEM: Function call failed")
             return ()
         ids = [record["messageId"] for record in records]
-        failed = set(answers.failed(outcome.get("body"), ids)) if reports_failures(self.mapping) else set()
+        failed = set(batch_answers.failed(outcome.get("body"), ids)) if reports_failures(self.mapped.mapping) else set()
         self.tell("OK")
         return [message for message in ids if message not in failed]
 
     def tell(self, outcome: str) -> None:
-        self.mapping["LastProcessingResult"] = outcome
+        self.mapped.tell(outcome)

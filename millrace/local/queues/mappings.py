@@ -1,20 +1,15 @@
 """Event source mappings from queues to functions: their settings, and what Lambda refuses of them.
 
-* InvalidMapping     the root: Lambda does not take the mapping
+* InvalidMapping     the root (event_source_mappings): Lambda does not take the mapping
   - NoPermission     the function's role may not do with the queue what the mapping has to do
   - NoQueue          there is no such queue
-  - AlreadyMapped    the queue is mapped to the function already
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from millrace.local.queues.answers import REPORTS_FAILURES
+from millrace.local.event_source_mappings import AlreadyMapped, Asked, InvalidMapping, check_response_types
 from millrace.local.queues.polling import Batching
 
-LAMBDA = "lambda.amazonaws.com"
 ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 """What the function's role must be allowed on the queue (Lambda developer guide)."""
 FIFO_BATCH, STANDARD_BATCH = 10, 10_000
@@ -22,10 +17,6 @@ BATCH_WITHOUT_WINDOW = 10
 WINDOW_SECONDS = 300
 BATCHES_AT_ONCE = 5
 """With how many batches Lambda begins where no MaximumConcurrency is given; here it stays at that."""
-
-
-class InvalidMapping(ValueError):
-    """The text is what Lambda says."""
 
 
 class NoPermission(InvalidMapping):
@@ -41,15 +32,14 @@ class NoQueue(InvalidMapping):
         )
 
 
-class AlreadyMapped(InvalidMapping):
-    def __init__(self, queue: str, function: str, mapping: str) -> None:
-        super().__init__(
-            f'An event source mapping with SQS arn (" {queue} ") and function (" {function} ") already exists. '
-            f"Please update or delete the existing mapping with UUID {mapping}"
-        )
+def already(queue: str, function: str, mapping: str) -> AlreadyMapped:
+    return AlreadyMapped(
+        f'An event source mapping with SQS arn (" {queue} ") and function (" {function} ") already exists. '
+        f"Please update or delete the existing mapping with UUID {mapping}"
+    )
 
 
-def batching_of(mapping: Mapping[str, Any]) -> Batching:
+def batching_of(mapping: Asked) -> Batching:
     """What a mapping (or the parameters of a pipe's queue) says of batches."""
     return Batching(
         size=int(mapping.get("BatchSize") or FIFO_BATCH),
@@ -58,15 +48,9 @@ def batching_of(mapping: Mapping[str, Any]) -> Batching:
     )
 
 
-def reports_failures(mapping: Mapping[str, Any]) -> bool:
-    return REPORTS_FAILURES in (mapping.get("FunctionResponseTypes") or ())
-
-
-def check(mapping: Mapping[str, Any], *, fifo: bool, visibility: float, timeout: float) -> None:
+def check(mapping: Asked, *, fifo: bool, visibility: float, timeout: float) -> None:
     """Raise InvalidMapping if Lambda does not take these settings for this queue and function; seconds."""
-    types = mapping.get("FunctionResponseTypes") or ()
-    if any(kind != REPORTS_FAILURES for kind in types):
-        raise InvalidMapping(f"FunctionResponseTypes may only hold {REPORTS_FAILURES}, not {', '.join(types)}")
+    check_response_types(mapping)
     check_batching(batching_of(mapping), fifo=fifo)
     if visibility < timeout:
         raise InvalidMapping(

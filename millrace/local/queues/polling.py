@@ -95,7 +95,8 @@ class Poller:
     def redeliver(self, event: str, seconds: float) -> None:
         """Let the messages of an invocation's event come back so many seconds from now."""
         now = time.time()
-        handles = {record["receiptHandle"] for record in json.loads(event).get("Records", [])}
+        records = json.loads(event).get("Records", [])
+        handles = {record["receiptHandle"] for record in records if "receiptHandle" in record}
         for source in self._all():
             messages = self.queues.messages(source.queue)
             for handle in handles:

@@ -8,12 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from millrace.local.terraform_provider import schema
+from millrace.local.terraform_provider import reading, schema
 from millrace.local.terraform_provider.aws import Aws, is_absence
 from millrace.local.terraform_provider.errors import NotSent, NotThere
 from millrace.local.terraform_provider.naming import is_set
 from millrace.local.terraform_provider.policy_document import policy_document
 from millrace.local.terraform_provider.reading import State
+from millrace.local.terraform_provider.types import TYPES
 from millrace.local.terraform_provider.types.s3 import bucket_facts
 from millrace.local.terraform_provider.wire import settle
 
@@ -33,11 +34,12 @@ class DataSource:
         if ignored:
             raise NotSent(ignored)
         block = schema.data_block(name)
+        known = schema.attributes(block).keys() | schema.blocks(block).keys()
         computed = {"region": aws.region, **self.read(config, aws)}
         return settle(
             {
                 **config,
-                **{name: value for name, value in computed.items() if name in schema.attributes(block)},
+                **{name: value for name, value in computed.items() if name in known},
             }
         )
 
@@ -67,6 +69,33 @@ def bucket(config: Mapping[str, Any], aws: Aws) -> State:
             raise NotThere(f"there is no bucket {name}") from None
         raise
     return {"id": name, **bucket_facts(name, aws.region)}
+
+
+def table(config: Mapping[str, Any], aws: Aws) -> State:
+    """What the resource knows of a table, in the shapes of the data source."""
+    name = config["name"]
+    seen = TYPES["aws_dynamodb_table"].look({"name": name}, aws)
+    if seen is None:
+        raise NotThere(f"there is no table {name}")
+    seen |= {"id": name, "tags": seen["tags_all"]}
+    block = schema.data_block("aws_dynamodb_table")
+    kinds = {name: spec["type"] for name, spec in schema.attributes(block).items()}
+    inside = {name: nested["block"] for name, nested in schema.blocks(block).items()}
+    return {name: fitted(kind, seen.get(name)) for name, kind in kinds.items()} | {
+        name: [reading.complete(inner, item) for item in seen.get(name) or []] for name, inner in inside.items()
+    }
+
+
+def fitted(kind: Any, value: Any) -> Any:
+    """The value with exactly the members that the objects of its type have; what is missing is null, empty or false."""
+    if isinstance(kind, str):
+        return bool(value) if kind == "bool" else value
+    shape, inner = kind
+    if shape == "object":
+        return {name: fitted(each, value.get(name)) for name, each in inner.items()}
+    if shape == "map":
+        return value or {}
+    return [fitted(inner, item) for item in value or []]
 
 
 def kms_key(config: Mapping[str, Any], aws: Aws) -> State:
@@ -105,6 +134,7 @@ def kms_alias(config: Mapping[str, Any], aws: Aws) -> State:
 
 DATA_SOURCES: dict[str, DataSource] = {
     "aws_caller_identity": DataSource(caller_identity),
+    "aws_dynamodb_table": DataSource(table, frozenset({"name"})),
     "aws_iam_policy_document": DataSource(
         lambda config, _aws: policy_document(config),
         frozenset({"override_policy_documents", "policy_id", "source_policy_documents", "statement", "version"}),

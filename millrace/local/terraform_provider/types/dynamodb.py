@@ -1,16 +1,77 @@
-"""DynamoDB tables. Time to live, point-in-time recovery and tags change in place; all else makes a new table."""
+"""DynamoDB tables. Streams, global indexes, deletion protection, time to live, point-in-time recovery and tags change
+in place; all else makes a new table.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import time
+from collections.abc import Mapping
 from typing import Any
 
+from millrace.local.terraform_provider import naming
 from millrace.local.terraform_provider.aws import Aws
+from millrace.local.terraform_provider.errors import NotTaken
 from millrace.local.terraform_provider.naming import NOWHERE
+from millrace.local.terraform_provider.planning import Plan
 from millrace.local.terraform_provider.reading import State
 from millrace.local.terraform_provider.resource import ResourceType, Tagging
+from millrace.local.terraform_provider.wire import UNKNOWN
+
+STREAM = ("stream_enabled", "stream_view_type")
+ALTERED = frozenset({*STREAM, "attribute", "deletion_protection_enabled", "global_secondary_index"})
+"""What UpdateTable changes here."""
+SETTLE_SECONDS = 60.0
+SETTLE_PAUSE_SECONDS = 0.02
 
 
 class Table(ResourceType):
+    def plan(self, prior: State | None, config: Mapping[str, Any], proposed: State, aws: Aws) -> Plan:
+        """A stream that is begun or ended has another ARN, or none; what reads it has to wait for that."""
+        planned = super().plan(prior, config, proposed, aws)
+        if prior is None or planned.replace or not _differ(prior, planned.state, STREAM):
+            return planned
+        news = {"stream_arn": UNKNOWN, "stream_label": UNKNOWN}
+        if config.get("stream_view_type") is None:
+            news["stream_view_type"] = UNKNOWN
+        return dataclasses.replace(planned, state={**planned.state, **news})
+
+    def _changes_in_place(self, attribute: str, prior: Any, new: Any) -> bool:
+        return attribute in ALTERED or super()._changes_in_place(attribute, prior, new)
+
+    def alter(self, prior: State, state: State, arguments: State, gone: Mapping[str, Any], aws: Aws) -> None:
+        """One call for each change: UpdateTable takes one stream or index at a time, and wants a table at rest."""
+        client, name = aws.client("dynamodb"), state["name"]
+        body = self.body(self.create)
+        attributes = naming.to_request(self.block, {"attribute": state["attribute"]}, body, self.sent)
+        changes: list[dict[str, Any]] = []
+        if _differ(prior, state, ("deletion_protection_enabled",)):
+            changes.append({"DeletionProtectionEnabled": bool(state.get("deletion_protection_enabled"))})
+        if _differ(prior, state, STREAM):
+            changes += stream_changes(prior, arguments)
+        before, after = (_by_name(each.get("global_secondary_index")) for each in (prior, arguments))
+        for change in index_changes(before, after):
+            if "Create" in change:
+                wanted = {"global_secondary_index": [change["Create"]]}
+                (sent,) = naming.to_request(self.block, wanted, body, self.sent)["GlobalSecondaryIndexes"]
+                change = {"Create": {**sent, "KeySchema": key_schema(change["Create"])}}
+            changes.append({"GlobalSecondaryIndexUpdates": [change], **attributes})
+        for request in changes:
+            client.update_table(TableName=name, **request)
+            self._settled(name, aws)
+
+    @staticmethod
+    def _settled(name: str, aws: Aws) -> None:
+        """Wait until the table and its indexes are at rest. Raises NotTaken."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            table = aws.client("dynamodb").describe_table(TableName=name)["Table"]
+            indexes = table.get("GlobalSecondaryIndexes", [])
+            if {table["TableStatus"], *(index["IndexStatus"] for index in indexes)} == {"ACTIVE"}:
+                return
+            time.sleep(SETTLE_PAUSE_SECONDS)
+        raise NotTaken(f"table {name} is still {table['TableStatus']} after {SETTLE_SECONDS:.0f} s")
+
     def request(self, method: str, request: dict[str, Any], state: State, aws: Aws) -> dict[str, Any]:
         if method != "create_table":
             return request
@@ -66,9 +127,46 @@ class Table(ResourceType):
         recovers = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
         days = recovery.get("RecoveryPeriodInDays")
         return {
+            "hash_key": found.get("HashKey"),
+            "range_key": found.get("RangeKey"),
             "ttl": [{"attribute_name": ttl.get("AttributeName"), "enabled": True}] if expires else [],
             "point_in_time_recovery": [{"enabled": True, "recovery_period_in_days": days}] if recovers else [],
         }
+
+
+def stream_changes(prior: State, wanted: State) -> list[dict[str, Any]]:
+    """The requests that lead to the wanted stream: another view needs a new stream."""
+    changes: list[dict[str, Any]] = []
+    if prior.get("stream_enabled"):
+        changes.append({"StreamSpecification": {"StreamEnabled": False}})
+    if wanted.get("stream_enabled"):
+        view = wanted.get("stream_view_type")
+        changes.append({"StreamSpecification": {"StreamEnabled": True, "StreamViewType": view}})
+    return changes
+
+
+INDEX = ("hash_key", "range_key", "projection_type")
+
+
+def index_changes(before: Mapping[str, State], after: Mapping[str, State]) -> list[dict[str, Any]]:
+    """What UpdateTable is told of indexes (by name), one change each: one whose keys or projection are others is made
+    anew.
+    """
+
+    def shape(index: State) -> tuple[Any, ...]:
+        return (*(index.get(name) or None for name in INDEX), sorted(index.get("non_key_attributes") or []))
+
+    kept = {name for name in before.keys() & after.keys() if shape(before[name]) == shape(after[name])}
+    gone = [{"Delete": {"IndexName": name}} for name in sorted(before.keys() - kept)]
+    return gone + [{"Create": after[name]} for name in sorted(after.keys() - kept)]
+
+
+def _by_name(indexes: list[State] | None) -> dict[str, State]:
+    return {index["name"]: index for index in indexes or []}
+
+
+def _differ(one: State, other: State, names: tuple[str, ...]) -> bool:
+    return any((one.get(name) or None) != (other.get(name) or None) for name in names)
 
 
 def key_schema(state: State) -> list[dict[str, str]]:

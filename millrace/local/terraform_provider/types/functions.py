@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from millrace.local.targets import service_of
 from millrace.local.terraform_provider.aws import Aws
 from millrace.local.terraform_provider.naming import NOWHERE
 from millrace.local.terraform_provider.reading import State
@@ -17,6 +18,10 @@ from millrace.local.terraform_provider.resource import ResourceType, Tagging
 CODE = frozenset({"filename", "s3_bucket", "s3_key", "s3_object_version", "source_code_hash"})
 SOON = {"Delay": 0.05, "MaxAttempts": 1200}
 """A waiter's settings: a minute in steps of 50 ms."""
+LACKING = ("execution role does not have permissions", "ensure the role can perform")
+"""What Lambda says of a role without the rights that a queue's or a stream's mapping needs."""
+BATCH_SIZES = {"sqs": 10, "dynamodb": 100}
+"""Of a mapping that does not say one, by the service that it reads from (Lambda API reference)."""
 POLICY_SECONDS = 15.0
 """How long a new mapping waits for its role's policy; hashicorp/aws waits for two minutes."""
 POLICY_PAUSE_SECONDS = 0.1
@@ -144,7 +149,8 @@ class EventSourceMapping(ResourceType):
             try:
                 return super()._call(method, state, aws, arguments, gone)
             except ClientError as error:
-                lacking = "execution role does not have permissions" in error.response["Error"].get("Message", "")
+                said = error.response["Error"].get("Message", "")
+                lacking = any(words in said for words in LACKING)
                 if method != self.create or not lacking or time.monotonic() > deadline:
                     raise
             time.sleep(POLICY_PAUSE_SECONDS)
@@ -153,7 +159,10 @@ class EventSourceMapping(ResourceType):
         return {"id": answer["UUID"], "uuid": answer["UUID"], "arn": answer.get("EventSourceMappingArn")}
 
     def observe(self, state: State, found: dict[str, Any], aws: Aws) -> State:
+        size = found["BatchSize"]
+        unasked = state.get("batch_size") is None and size == BATCH_SIZES[service_of(found["EventSourceArn"])]
         return {
+            "batch_size": None if unasked else size,
             "enabled": found["State"] in ("Enabled", "Enabling", "Creating", "Updating"),
             "function_arn": found["FunctionArn"],
             "function_name": seen_function(state["function_name"], found["FunctionArn"]),
@@ -258,8 +267,15 @@ TYPES: dict[str, ResourceType] = {
             "metrics_config": NOWHERE,
         },
         answered={"function_name": NOWHERE, "arn": "EventSourceMappingArn"},
+        cleared={
+            "bisect_batch_on_function_error": False,
+            "destination_config": {"OnFailure": {}},
+            "filter_criteria": {},
+            "function_response_types": [],
+            "maximum_batching_window_in_seconds": 0,
+            "scaling_config": {},
+        },
         defaults={"enabled": True},
-        silent={"batch_size": 10},
         tagging=Tagging("list_tags", "tag_resource", "untag_resource", ("Resource", "arn")),
     ),
     "aws_lambda_function_event_invoke_config": InvokeConfig(

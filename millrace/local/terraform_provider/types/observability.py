@@ -47,7 +47,12 @@ class LogResourcePolicy(ResourceType):
 
 class Alarm(ResourceType):
     def request(self, method: str, request: dict[str, Any], state: State, aws: Aws) -> dict[str, Any]:
-        return request if method == self.create else {"AlarmNames": [state["alarm_name"]]}
+        """A query that does not say so returns no data, by the provider; by the service it would."""
+        if method != self.create:
+            return {"AlarmNames": [state["alarm_name"]]}
+        for query in request.get("Metrics", []):
+            query.setdefault("ReturnData", False)
+        return request
 
     def find(self, state: State, answer: dict[str, Any]) -> dict[str, Any] | None:
         return next(iter(answer["MetricAlarms"]), None)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from millrace.local.queues.mappings import InvalidMapping, batching_of, check, reports_failures
+from millrace.local.event_source_mappings import InvalidMapping, reports_failures
+from millrace.local.queues.mappings import batching_of, check
 from millrace.local.queues.polling import Batching
 
 

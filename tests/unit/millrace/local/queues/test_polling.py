@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from millrace.local import event_source_mappings
 from millrace.local.acting import Acting, Actor
 from millrace.local.faults import Faults, Rule
 from millrace.local.iam import Everything
@@ -35,7 +36,8 @@ class Mapped:
 
     def map(self, queue: dict[str, Any], **settings: Any) -> FunctionSource:
         actor = Actor("lambda.amazonaws.com", "role", "f", "123456789012", "us-east-1")
-        source = FunctionSource({"UUID": queue["url"], **settings}, queue, actor, self.invoke)
+        mapping = {"UUID": queue["url"], **settings}
+        source = FunctionSource(event_source_mappings.Mapped(mapping, actor, self.invoke), queue)
         self.sources.append(source)
         self.poller.wake()
         return source
@@ -162,7 +164,7 @@ def test_a_queue_that_was_refused_is_read_again_after_a_pause(mapped: Mapped, fa
     source = mapped.map(queue)
     mapped.send(queue, "a")
     began = time.monotonic()
-    mapped.until(lambda: "PROBLEM" in source.mapping.get("LastProcessingResult", ""))
+    mapped.until(lambda: "PROBLEM" in source.mapped.mapping.get("LastProcessingResult", ""))
     mapped.until(lambda: mapped.batches == [["a"]])
     assert time.monotonic() - began > REFUSED_SECONDS * 0.9
 

@@ -1,4 +1,4 @@
-"""What a function's answer to a batch says of its messages, as Lambda reads it."""
+"""What a function's answer to a batch says of its messages or records, as Lambda reads it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ REPORTS_FAILURES = "ReportBatchItemFailures"
 
 
 def failed(answer: Any, messages: Collection[str]) -> Collection[str]:
-    """The ids of the messages that failed, by the answer of a function whose mapping has ReportBatchItemFailures.
+    """The ids of the messages that failed (of records: their sequence numbers), by the answer of a function whose
+    mapping has ReportBatchItemFailures.
 
     No answer, `{}`, and a list that is null or empty say that none did. An answer of another shape, and an identifier
     that is empty, null, under another name or not one of the batch, say that all did (Lambda developer guide,

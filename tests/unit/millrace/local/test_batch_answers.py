@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from millrace.local.queues.answers import failed
+from millrace.local.batch_answers import failed
 
 BATCH = ["one", "two", "three"]
 
