@@ -1,0 +1,290 @@
+"""A DynamoDB client in memory: tables with a hash key and sparse indexes, and as much of its expressions as the
+incidents workflow uses. It refuses what the service model does not know, and names or values that an expression does
+not use.
+`tests/unit/lambdas/incident_sync/test_fake_dynamodb.py` holds it against moto."""
+
+# ruff: noqa: N803 - the arguments are boto3's, by its names
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.fakes.api_model import check_parameters
+from tests.fakes.s3 import client_error
+
+Item = dict[str, Any]
+TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),]|[#:\w][\w.#:]*)")
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda one, other: one == other,
+    "<>": lambda one, other: one != other,
+    "<": lambda one, other: one < other,
+    "<=": lambda one, other: one <= other,
+    ">": lambda one, other: one > other,
+    ">=": lambda one, other: one >= other,
+}
+
+
+class ConditionalCheckFailedException(ClientError):
+    """As the client's `exceptions` have it."""
+
+
+class Table:
+    """Items by their key. `indexes` gives each index's hash and range key."""
+
+    def __init__(self, key: str, indexes: Mapping[str, tuple[str, str]] | None = None) -> None:
+        self.key = key
+        self.indexes = indexes or {}
+        self.items: dict[str, Item] = {}
+        """Never changed in place, so that a state can be kept."""
+        self.before: list[dict[str, Item]] = []
+        """Earlier states, the latest last."""
+
+
+class FakeDynamoDB:
+    """`lag` is how many writes an index is behind its table. `unread` makes the next replies of BatchGetItem leave out
+    that many keys each. `hurried` takes requests without holding them against the service model, which is half of the
+    time that a call takes: for who makes a hundred thousand calls that others make with it."""
+
+    exceptions = SimpleNamespace(ConditionalCheckFailedException=ConditionalCheckFailedException)
+
+    def __init__(self, **tables: Table) -> None:
+        self.tables = {name.replace("_", "-"): table for name, table in tables.items()}
+        self.lag = 0
+        self.hurried = False
+        self.unread: list[int] = []
+        self.page_max = 1_000
+
+    def twin(self) -> FakeDynamoDB:
+        """Another with the same items."""
+        twin = copy(self)
+        twin.tables = {name: copy(table) for name, table in self.tables.items()}
+        return twin
+
+    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:
+        self._check("GetItem", {"TableName": TableName, "Key": Key, "ConsistentRead": ConsistentRead})
+        assert ConsistentRead, "who does not ask for it may see an older item"
+        found = self._table("GetItem", TableName).items.get(_only(Key))
+        return {"Item": dict(found)} if found else {}
+
+    def put_item(self, *, TableName: str, Item: Item) -> dict[str, Any]:
+        self._write("PutItem", [{"Put": {"TableName": TableName, "Item": Item}}])
+        return {}
+
+    def update_item(self, **update: Any) -> dict[str, Any]:
+        try:
+            self._write("UpdateItem", [{"Update": update}])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            told = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "The conditional request failed"}}
+            raise ConditionalCheckFailedException(told, "UpdateItem") from error
+        return {}
+
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
+        self._check("TransactWriteItems", {"TransactItems": TransactItems})
+        self._write("TransactWriteItems", TransactItems)
+        return {}
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        self._check("BatchGetItem", {"RequestItems": RequestItems})
+        wanted = [(name, key) for name, asked in RequestItems.items() for key in asked["Keys"]]
+        assert len(wanted) <= 100
+        assert len({(name, _only(key)) for name, key in wanted}) == len(wanted), "a key is given twice"
+        held = self.unread.pop(0) if self.unread else 0
+        read, unread = wanted[: len(wanted) - held], wanted[len(wanted) - held :]
+        responses: dict[str, list[Item]] = {name: [] for name in RequestItems}
+        for name, key in read:
+            assert RequestItems[name].get("ConsistentRead"), "who does not ask for it may see an older item"
+            found = self._table("BatchGetItem", name).items.get(_only(key))
+            if found:
+                responses[name].append(_projected(found, RequestItems[name]))
+        left: dict[str, Any] = {}
+        for name, key in unread:
+            left.setdefault(name, RequestItems[name] | {"Keys": []})["Keys"].append(key)
+        return {"Responses": responses, "UnprocessedKeys": left}
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        self._check("Query", asked)
+        table = self._table("Query", asked["TableName"])
+        hash_key, range_key = table.indexes[asked["IndexName"]]
+        states = [*table.before, table.items]
+        seen = states[max(0, len(states) - 1 - self.lag)]
+        names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
+        condition = asked["KeyConditionExpression"]
+        _check_used(names, values, condition)
+        rows = sorted(
+            (
+                row
+                for row in seen.values()
+                if hash_key in row and range_key in row and _holds(condition, row, names, values)
+            ),
+            key=lambda row: (row[range_key]["S"], row[table.key]["S"]),
+        )
+        if start := asked.get("ExclusiveStartKey"):
+            assert set(start) == {table.key, hash_key, range_key}
+            after = (start[range_key]["S"], start[table.key]["S"])
+            rows = [row for row in rows if (row[range_key]["S"], row[table.key]["S"]) > after]
+        limit = min(asked.get("Limit", self.page_max), self.page_max)
+        page = [dict(row) for row in rows[:limit]]
+        reply: dict[str, Any] = {"Count": len(page)}
+        if asked.get("Select") != "COUNT":
+            reply["Items"] = page
+        if len(page) == limit:
+            # The service gives a place to go on whenever it has stopped at the limit, be there more or not.
+            reply["LastEvaluatedKey"] = {name: page[-1][name] for name in (table.key, hash_key, range_key)}
+        return reply
+
+    def _write(self, operation: str, parts: list[dict[str, Any]]) -> None:
+        reasons, changed = [], []
+        for part in parts:
+            ((kind, asked),) = part.items()
+            table = self._table(operation, asked["TableName"])
+            key = asked["Item"][table.key]["S"] if kind == "Put" else _only(asked["Key"])
+            names = asked.get("ExpressionAttributeNames", {})
+            values = asked.get("ExpressionAttributeValues", {})
+            condition, update = asked.get("ConditionExpression", ""), asked.get("UpdateExpression", "")
+            _check_used(names, values, f"{condition} {update}")
+            now = table.items.get(key, {})
+            good = not condition or _holds(condition, now, names, values)
+            reasons.append({"Code": "None"} if good else {"Code": "ConditionalCheckFailed", "Message": "no"})
+            if not good:
+                continue
+            if kind == "Put":
+                changed.append((table, key, asked["Item"]))
+            elif kind == "Update":
+                changed.append((table, key, {**_updated(now, update, names, values), table.key: {"S": key}}))
+        assert len({(id(table), key) for table, key, _ in changed}) == len(changed), "an item is written twice"
+        if any(reason["Code"] != "None" for reason in reasons):
+            told = {
+                "Error": {"Code": "TransactionCanceledException", "Message": "cancelled"},
+                "CancellationReasons": reasons,
+            }
+            raise ClientError({**told, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)  # type: ignore[arg-type]
+        for table, key, item in changed:
+            table.before = [*table.before[-8:], table.items]
+            table.items = {**table.items, key: item}
+
+    def _check(self, operation: str, parameters: dict[str, Any]) -> None:
+        if not self.hurried:
+            check_parameters("dynamodb", operation, parameters)
+
+    def _table(self, operation: str, name: str) -> Table:
+        if name not in self.tables:
+            raise client_error(operation, "ResourceNotFoundException", "Requested resource not found")
+        return self.tables[name]
+
+
+def _only(key: Item) -> str:
+    ((_, value),) = key.items()
+    text: str = value["S"]
+    return text
+
+
+def _projected(item: Item, asked: Mapping[str, Any]) -> Item:
+    if "ProjectionExpression" not in asked:
+        return dict(item)
+    names = asked["ExpressionAttributeNames"]
+    wanted = [names[alias.strip()] for alias in asked["ProjectionExpression"].split(",")]
+    return {name: item[name] for name in wanted if name in item}
+
+
+def _check_used(names: Mapping[str, str], values: Mapping[str, Any], expression: str) -> None:
+    used = set(re.findall(r"[#:]\w+", expression))
+    assert used == set(names) | set(values), f"{used ^ (set(names) | set(values))} in {expression}"
+
+
+def _path(text: str, names: Mapping[str, str]) -> list[str]:
+    return [names.get(part, part) for part in text.split(".")]
+
+
+def _at(item: Item, path: Iterable[str]) -> Any:
+    found: Any = {"M": item}
+    for name in path:
+        found = found.get("M", {}).get(name) if found else None
+    return found
+
+
+def _holds(expression: str, item: Item, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    return _Condition(expression, item, names, values).value()
+
+
+class _Condition:
+    """AND binds stronger than OR. A comparison with what is not there, or of another type, does not hold."""
+
+    def __init__(self, expression: str, item: Item, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
+        self._tokens: list[str] = TOKEN.findall(expression)
+        self._item, self._names, self._values = item, names, values
+
+    def value(self) -> bool:
+        found = self._any()
+        assert not self._tokens, self._tokens
+        return found
+
+    def _any(self) -> bool:
+        found = self._all()
+        while self._tokens and self._tokens[0] == "OR":
+            self._tokens.pop(0)
+            found = self._all() or found
+        return found
+
+    def _all(self) -> bool:
+        found = self._one()
+        while self._tokens and self._tokens[0] == "AND":
+            self._tokens.pop(0)
+            found = self._one() and found
+        return found
+
+    def _one(self) -> bool:
+        token = self._tokens.pop(0)
+        if token == "(":
+            found = self._any()
+            assert self._tokens.pop(0) == ")"
+            return found
+        if token in ("attribute_exists", "attribute_not_exists"):
+            assert self._tokens.pop(0) == "("
+            there = _at(self._item, _path(self._tokens.pop(0), self._names)) is not None
+            assert self._tokens.pop(0) == ")"
+            return there is (token == "attribute_exists")
+        compare = COMPARE[self._tokens.pop(0)]
+        one, other = self._operand(token), self._operand(self._tokens.pop(0))
+        if one is None or other is None or set(one) != set(other):
+            return False
+        ((kind, left),), ((_, right),) = one.items(), other.items()
+        return compare(float(left), float(right)) if kind == "N" else compare(left, right)
+
+    def _operand(self, token: str) -> Any:
+        return self._values[token] if token.startswith(":") else _at(self._item, _path(token, self._names))
+
+
+def _updated(item: Item, expression: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Item:
+    made = _copied(item)
+    for clause, targets in _clauses(expression):
+        for target in targets:
+            place, _, source = (text.strip() for text in target.partition("="))
+            *above, last = _path(place, names)
+            within: Any = made
+            for name in above:
+                within = within[name]["M"]
+            if clause == "REMOVE":
+                within.pop(last, None)
+            else:
+                within[last] = values[source]
+    return made
+
+
+def _clauses(expression: str) -> Iterator[tuple[str, list[str]]]:
+    parts = re.split(r"\b(SET|REMOVE)\b", expression)[1:]
+    for clause, targets in zip(parts[::2], parts[1::2], strict=True):
+        yield clause, targets.split(",")
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(inner) for name, inner in value.items()}
+    return value
