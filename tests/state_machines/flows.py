@@ -48,7 +48,10 @@ def _arrivals(definition: Definition, given: Shape) -> dict[str, Shape]:
 def departures(state: State, shape: Shape) -> Iterator[tuple[str, Shape]]:
     """Every state that may follow, and what the state then holds."""
     for rule in state.get("Choices", []):
-        yield rule["Next"], shape
+        sure = shape
+        for path in asked(rule):
+            sure = _with(sure, path.split(".")[1:])
+        yield rule["Next"], sure
     if "Default" in state:
         yield state["Default"], shape
     for catcher in state.get("Catch", []):
@@ -62,6 +65,9 @@ def result(state: State, shape: Shape) -> Shape:
         return shape_of(state["ResultSelector"], None) if "ResultSelector" in state else None
     if "Result" in state:
         return shape_of(state["Result"], None)
+    if "InputPath" in state:
+        path = PATH.fullmatch(state["InputPath"])
+        shape = _at(shape, path[1]) if path else None
     return shape_of(state["Parameters"], shape) if "Parameters" in state else shape
 
 
@@ -103,12 +109,18 @@ def reads(state: State) -> set[str]:
     return {path for text in texts for path in PATH.findall(text)}
 
 
+def asked(rule: Mapping[str, Any]) -> set[str]:
+    """What is sure to be there where a rule holds, because the rule asks for it (IsPresent)."""
+    parts = [rule, *rule.get("And", [])]
+    return {part["Variable"] for part in parts if part.get("IsPresent") and PATH.fullmatch(part["Variable"])}
+
+
 def _compared(rule: Mapping[str, Any]) -> Iterator[str]:
     """What a rule compares. What it asks for first (IsPresent) need not be there."""
     inner = [*rule.get("And", []), *rule.get("Or", []), *([rule["Not"]] if "Not" in rule else [])]
-    asked = {part["Variable"] for part in inner if part.get("IsPresent")}
+    present = {part["Variable"] for part in inner if part.get("IsPresent")}
     for part in inner:
-        yield from (text for text in _compared(part) if text not in asked)
+        yield from (text for text in _compared(part) if text not in present)
     if not inner and "IsPresent" not in rule:
         yield rule["Variable"]
         yield from (value for key, value in rule.items() if key.endswith("Path"))
@@ -129,6 +141,14 @@ def _at(shape: Shape, path: str) -> Shape:
     for name in path.split(".")[1:]:
         shape = shape.get(name) if shape is not None else None
     return shape
+
+
+def _with(shape: Shape, names: list[str]) -> Shape:
+    """The same with something at a path, unless that may hold anything already."""
+    if shape is None or not names:
+        return shape
+    name, *rest = names
+    return {**shape, name: _with(shape.get(name, {} if rest else None), rest)}
 
 
 def _has(shape: Shape, path: str) -> bool:

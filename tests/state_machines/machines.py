@@ -48,9 +48,9 @@ class Machine:
         return self.name
 
 
-def functions(*names: str) -> dict[str, str]:
+def functions(*names: str, prefix: str = "millrace") -> dict[str, str]:
     return {
-        f"{name}_arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:millrace-{name.replace('_', '-')}"
+        f"{name}_arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{prefix}-{name.replace('_', '-')}"
         for name in names
     }
 
@@ -91,4 +91,19 @@ KB_SYNC_SWEEPER = Machine(
     FOLDER / "single_flight_sweeper.asl.json",
     {"partition": "aws", "table": KB_SYNC.values["table"], "machine_arn": KB_SYNC.arn},
 )
-MACHINES = {machine.name: machine for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS, KB_SYNC, KB_SYNC_SWEEPER)}
+INCIDENT_SYNC = Machine(
+    "incident-sync",
+    FOLDER / "incident_sync.asl.json",
+    {
+        "partition": "aws",
+        "kb_sync_arn": KB_SYNC.arn,
+        "knowledge_base_id": "KB12345678",
+        "data_source_id": "DS12345678",
+        "passes": "3",
+        **functions("batch_sync", "confirm", "metrics", prefix="incident-kb"),
+    },
+)
+MACHINES = {
+    machine.name: machine
+    for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS, KB_SYNC, KB_SYNC_SWEEPER, INCIDENT_SYNC)
+}

@@ -91,9 +91,10 @@ def one_at_a_time(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shortened(definition: Mapping[str, Any], bounds: Mapping[int, int]) -> dict[str, Any]:
-    """The same with other bounds of loops: numbers that a rule of a Choice compares a count with (`>=`).
+    """The same with other bounds of loops: numbers that a rule of a Choice compares a count with (`>=`), or attempts
+    of a retrier that waits for something.
 
-    Raises RenderingError when no rule has one of the bounds.
+    Raises RenderingError when no rule and no retrier has one of the bounds.
     """
     short = copy.deepcopy(dict(definition))
     unused = set(bounds)
@@ -103,6 +104,11 @@ def shortened(definition: Mapping[str, Any], bounds: Mapping[int, int]) -> dict[
             if bound in bounds:
                 rule["NumericGreaterThanEquals"] = bounds[bound]
                 unused.discard(bound)
+        for retrier in state.get("Retry", []):
+            attempts = retrier["MaxAttempts"]
+            if attempts in bounds:
+                retrier["MaxAttempts"] = bounds[attempts]
+                unused.discard(attempts)
     if unused:
         raise RenderingError(f"no loop ends by {', '.join(map(str, sorted(unused)))}")
     return short

@@ -22,6 +22,7 @@ MAX_NAME_CHARACTERS = 80  # of a state
 LAMBDA_TIMEOUT_SECONDS = 900
 STATE_OF_OUR_OWN = re.compile(r"\$\$?\.|\$\[|States\.")
 WAITS = ".waitForTaskToken"
+EXITS = {"NumericGreaterThan", "NumericGreaterThanEquals", "NumericGreaterThanEqualsPath"}
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 each_definition = pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
@@ -232,7 +233,7 @@ def reached(start: str, ways: Mapping[str, set[Any]]) -> set[str]:
 def counted_exits(state: State, loop: set[str]) -> Iterator[str]:
     """The variables by whose size a Choice leaves the loop."""
     for rule in state.get("Choices", []):
-        if rule.keys() & {"NumericGreaterThan", "NumericGreaterThanEquals"} and rule["Next"] not in loop:
+        if rule.keys() & EXITS and rule["Next"] not in loop:
             yield rule["Variable"]
 
 

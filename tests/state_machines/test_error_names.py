@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kendra_ingestion import errors
+import incident_sync.errors
+import kendra_ingestion.errors
 from millrace.local.states.integrations import integration
 from tests.state_machines.edges import State, all_states
-from tests.state_machines.machines import KB_SYNC, KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES
+from tests.state_machines.machines import INCIDENT_SYNC, KB_SYNC, KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES
 
 # What Lambda answers in place of a function, in the AWS SDK's names.
 # https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html (transient Lambda service exceptions)
@@ -21,14 +22,16 @@ SERVICE_FAILS = {
 # What is told of a function that died: no reason known, its process ended, its time ran out, no answer at all.
 FUNCTION_DIES = {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"}
 SINK_FAILS = {"SinkThrottled", "SinkUnavailable"}
+PASS_WAITS = {"PassBusy"}
+STORE_FAILS = {"StoreUnavailable"}
 QUEUEING_GOES_ON = {"QueueingUnfinished", "QueueUnavailable"}
 QUEUEING_ENDS = {"ConfigurationInvalid", "MessageRefused", "WorkMissing"}
 
-# The states of both options. ProcessBatches, the only one that they have in common and that differs, is no Task in
-# the first of them.
+# The states of the machines with functions. ProcessBatches, the only Task that two of them have in common and that
+# differs, is no Task in the first of them.
 STATES: dict[str, State] = {
     name: state
-    for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS)
+    for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS, INCIDENT_SYNC)
     for name, state in all_states(machine.rendered()).items()
 }
 PRODUCER = "ProcessBatches"
@@ -41,7 +44,8 @@ def listed(task: str, field: str) -> set[str]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_is_retried_when_its_service_fails_or_it_dies(function: str) -> None:
-    assert listed(function, "Retry") - SINK_FAILS == SERVICE_FAILS | FUNCTION_DIES
+    of_its_own = SINK_FAILS | PASS_WAITS | STORE_FAILS
+    assert listed(function, "Retry") - of_its_own == SERVICE_FAILS | FUNCTION_DIES
 
 
 def test_the_producer_is_retried_as_other_functions_but_not_when_the_wait_for_its_messages_ends() -> None:
@@ -64,10 +68,18 @@ def test_the_functions_that_talk_to_the_sink_are_retried_when_it_fails(function:
     assert listed(function, "Retry") >= SINK_FAILS
 
 
+@pytest.mark.parametrize(("function", "errors"), [("SyncBatch", PASS_WAITS | STORE_FAILS), ("Confirm", STORE_FAILS)])
+def test_the_functions_that_work_on_incidents_are_retried_when_it_is_not_an_incidents_fault(
+    function: str, errors: set[str]
+) -> None:
+    assert listed(function, "Retry") >= errors
+
+
 @pytest.mark.parametrize("function", [*FUNCTIONS, PRODUCER])
 def test_a_name_without_a_service_is_an_error_of_the_functions(function: str) -> None:
     own = {name for name in listed(function, "Retry") | listed(function, "Catch") if "." not in name}
-    assert own <= {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    modules = (kendra_ingestion.errors, incident_sync.errors)
+    assert own <= {name for module in modules for name, kind in vars(module).items() if isinstance(kind, type)}
 
 
 def listed_by(state: State) -> set[str]:
@@ -102,6 +114,12 @@ def test_whatever_single_flight_is_refused_is_an_answer_and_is_not_retried() -> 
         first, rest = state["Retry"]
         assert (first["ErrorEquals"], first["MaxAttempts"]) == (["DynamoDB.ConditionalCheckFailedException"], 0), name
         assert rest["ErrorEquals"] == ["States.ALL"], name
+
+
+def test_of_a_nested_execution_only_its_start_is_tried_again() -> None:
+    """The child has retried by itself; Step Functions tells its failure as States.TaskFailed, which a wildcard
+    matches as well."""
+    assert not listed("Ingest", "Retry") & {"States.TaskFailed", "States.ALL", "States.Timeout"}
 
 
 def test_what_only_a_person_can_mend_is_not_retried_and_what_passes_is_not_given_up() -> None:

@@ -37,6 +37,12 @@ def test_a_state_replaced_by_a_pass_holds_nothing_else() -> None:
     assert missing(machine(Ask={**ASK, "Next": "Reduce"}, Reduce=reduce, Tell=TELL)) == {"Tell reads $.job.id"}
 
 
+def test_a_pass_that_takes_a_part_of_the_state_gives_that_part_on() -> None:
+    keep = {"Type": "Pass", "InputPath": "$.job", "ResultPath": "$.kept", "Next": "Tell"}
+    tell = {**TELL, "Parameters": {"id.$": "$.kept.id", "name.$": "$.kept.name"}}
+    assert missing(machine(Ask={**ASK, "Next": "Keep"}, Keep=keep, Tell=tell)) == {"Tell reads $.kept.name"}
+
+
 def test_a_rule_must_not_compare_what_may_not_be_there_unless_it_asks_first() -> None:
     compares = {"Variable": "$.job.owner", "StringEquals": "me"}
     asks = {"Variable": "$.job.owner", "IsPresent": True}
@@ -45,6 +51,19 @@ def test_a_rule_must_not_compare_what_may_not_be_there_unless_it_asks_first() ->
     before = {**ASK, "Next": "Check"}
     assert missing(machine(Ask=before, Check=bold, Tell=TELL)) == {"Check reads $.job.owner"}
     assert missing(machine(Ask=before, Check=shy, Tell=TELL)) == set()
+
+
+def test_what_a_rule_has_asked_for_is_there_where_it_holds_and_nowhere_else() -> None:
+    asks = {"Variable": "$.job.owner", "IsPresent": True}
+    tell = {**TELL, "Parameters": {"owner.$": "$.job.owner"}}
+    other = {**tell, "Comment": "the same"}
+    for rule in (asks, {"And": [asks, {"Variable": "$.job.id", "StringEquals": ""}]}):
+        check = {"Type": "Choice", "Choices": [{**rule, "Next": "Tell"}], "Default": "Other"}
+        assert missing(machine(Ask={**ASK, "Next": "Check"}, Check=check, Tell=tell, Other=other)) == {
+            "Other reads $.job.owner"
+        }
+    either = {"Type": "Choice", "Choices": [{"Or": [asks, asks], "Next": "Tell"}], "Default": "Tell"}
+    assert missing(machine(Ask={**ASK, "Next": "Either"}, Either=either, Tell=tell)) == {"Tell reads $.job.owner"}
 
 
 def test_an_iteration_holds_what_its_selector_gives_it() -> None:

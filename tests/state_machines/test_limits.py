@@ -12,6 +12,18 @@ from typing import Any
 import pytest
 
 from millrace.local.instance import Instance, Options
+from tests.state_machines.answers.incident_sync import (
+    DENIED,
+    FAILURE_MEASURED,
+    JOB,
+    PAGE,
+    PASS,
+    PASSES,
+    batch,
+    confirmed,
+    ingested,
+)
+from tests.state_machines.answers.incident_sync import WELL as RUN_WELL
 from tests.state_machines.answers.kendra_ingestion import (
     BY_MAP,
     BY_QUEUE,
@@ -35,6 +47,7 @@ from tests.state_machines.answers.single_flight import (
     RECORD,
     REFUSED,
     REQUEST,
+    RESULT,
     SEE,
     STARTED,
     SUCCESSOR,
@@ -49,7 +62,14 @@ from tests.state_machines.cases.case import Case
 from tests.state_machines.cases.sweeper import page
 from tests.state_machines.edges import all_states, task_names
 from tests.state_machines.histories import Visit
-from tests.state_machines.machines import KB_SYNC, KB_SYNC_SWEEPER, KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES
+from tests.state_machines.machines import (
+    INCIDENT_SYNC,
+    KB_SYNC,
+    KB_SYNC_SWEEPER,
+    KENDRA_INGESTION,
+    KENDRA_INGESTION_SQS,
+    MACHINES,
+)
 from tests.state_machines.mocks import Answers, Return, Throw, mock_file, together
 from tests.state_machines.rendering import quickened
 from tests.state_machines.running import Definitions, Run, Runs, history, run_cases
@@ -79,6 +99,12 @@ look at an owner, a look at a job, a conflict and a whole job of single flight; 
 RETRY_EVENTS = 3
 FLIGHT_TURNS, FLIGHT_JOBS = 800, 100
 SWEEP_PAGES, PAGE_KEYS, SWEEP_TRIES = 10, 100, 5
+PASS_EVENTS, CONFIRM_EVENTS = 11, 9
+"""Of a pass of incident_sync, and of a page of its confirmation."""
+RUN_WAITS, RUN_PAGES, RUN_PASSES = 1_300, 200, 100
+"""Waits for another run's pass, pages of confirmation, and the most passes that Terraform lets a run have."""
+LONGEST_CAUSE = "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 32_768
+"""As long as the cause of an execution may be (StopExecution's API reference)."""
 
 LONGEST = manifest(
     jobId="j" * 100,
@@ -205,6 +231,44 @@ SWEEPS = {
     ),
 }
 
+KEPT_REASONS = ["\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 2_048] * 5
+"""The reasons that kb_sync keeps of a job, as long as the API lets them be."""
+RUNS = {
+    "Longest": Case(
+        "Longest",
+        "",
+        {
+            **RUN_WELL,
+            "SyncBatch": [*[Throw("PassBusy")] * RUN_WAITS, *[batch(more=True)] * PASSES],
+            "Confirm": [*[confirmed(cursor={"id": "i" * 1_024})] * (RUN_PAGES - 1), confirmed()],
+        },
+        (),
+        {},
+    ),
+    "WordyJob": Case(
+        "WordyJob",
+        "",
+        {
+            **RUN_WELL,
+            "Ingest": [ingested(job={**JOB, "result": {**RESULT, "FailureReasons": KEPT_REASONS}})],
+            "Confirm": [Throw("AccessDenied", LONGEST_CAUSE)],
+            **FAILURE_MEASURED,
+        },
+        (),
+        {},
+        error="ConfirmFailed",
+    ),
+    "WordyFailure": Case(
+        "WordyFailure",
+        "",
+        {**RUN_WELL, "Ingest": [Throw("States.TaskFailed", LONGEST_CAUSE)], "MeasureFailure": [DENIED]},
+        (),
+        {},
+        error="IngestionFailed",
+    ),
+}
+
+
 LARGE: Mapping[str, Mapping[str, Case]] = {
     **{
         machine: {name: Case(name, "", answers, (), INPUT) for name, answers in cases.items()}
@@ -212,6 +276,7 @@ LARGE: Mapping[str, Mapping[str, Case]] = {
     },
     KB_SYNC.name: FLIGHTS,
     KB_SYNC_SWEEPER.name: SWEEPS,
+    INCIDENT_SYNC.name: RUNS,
 }
 
 
@@ -337,7 +402,29 @@ def test_a_sweep_ends_before_its_history_is_full_even_if_no_execution_can_be_sta
     assert SWEEP_PAGES * missed < MAX_HISTORY
 
 
-@pytest.mark.parametrize("machine", [KB_SYNC.name, KB_SYNC_SWEEPER.name])
+def test_the_longest_run_takes_the_events_that_the_page_says(measured: Measures) -> None:
+    expected = RUN_WAITS * RETRY_EVENTS + PASSES * PASS_EVENTS + RUN_PAGES * CONFIRM_EVENTS
+    assert expected < measured[INCIDENT_SYNC.name]["Longest"].events < expected + OTHER_EVENTS
+
+
+def test_no_run_fills_a_history_before_its_machines_time_is_over() -> None:
+    """However often it waits for other runs' passes, each wait takes half of the longest delay on average."""
+    definition = INCIDENT_SYNC.rendered()
+    busy = all_states(definition)["SyncBatch"]["Retry"][0]
+    waits = definition["TimeoutSeconds"] / (busy["MaxDelaySeconds"] / 2)
+    assert busy["MaxAttempts"] == RUN_WAITS
+    expected = waits * RETRY_EVENTS + RUN_PASSES * PASS_EVENTS + RUN_PAGES * CONFIRM_EVENTS
+    assert expected + OTHER_EVENTS < MAX_HISTORY
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_the_states_of_a_run_are_within_the_payload_limit_however_long_its_jobs_reasons_and_its_cause(
+    case: str, measured: Measures
+) -> None:
+    assert max(measured[INCIDENT_SYNC.name][case].sizes.values()) < PAYLOAD_BYTES * 0.6
+
+
+@pytest.mark.parametrize("machine", [KB_SYNC.name, KB_SYNC_SWEEPER.name, INCIDENT_SYNC.name])
 def test_a_history_has_the_events_that_its_states_are_known_to_take(
     machine: str, runs: Runs, definitions: Definitions
 ) -> None:
@@ -348,11 +435,14 @@ def test_a_history_has_the_events_that_its_states_are_known_to_take(
 
 
 def events_of(visits: Sequence[Visit], states: Mapping[str, Any]) -> int:
-    """What the states of these visits write: entered, exited, and three events an attempt of a Task."""
+    """What the states of these visits write: entered, exited, and three events an attempt of a Task, one more where it
+    is answered that another execution has started."""
     kinds = [states[visit.state]["Type"] for visit in visits]
     attempts = sum(len(visit.requests) for visit in visits)
+    nested = [visit for visit in visits if ".sync" in states[visit.state].get("Resource", "")]
+    submitted = sum(len(visit.requests) - len(visit.failures) for visit in nested)
     iterations = sum(visit.state == "Sweep" for visit in visits)
-    return 2 * len(kinds) - kinds.count("Fail") + 3 * attempts + 2 * kinds.count("Map") + 2 * iterations
+    return 2 * len(kinds) - kinds.count("Fail") + 3 * attempts + submitted + 2 * kinds.count("Map") + 2 * iterations
 
 
 @pytest.mark.parametrize(
@@ -368,6 +458,15 @@ def test_a_turn_of_single_flight_takes_the_events_that_the_page_says(
     what: str, path: tuple[str, ...], events: int
 ) -> None:
     states = all_states(KB_SYNC.rendered())
+    visits = [Visit(state, None, [None] * (states[state]["Type"] == "Task")) for state in path]
+    assert events_of(visits, states) == events, what
+
+
+@pytest.mark.parametrize(
+    ("what", "path", "events"), [("a pass", (*PASS, "NextPass"), PASS_EVENTS), ("a page", PAGE, CONFIRM_EVENTS)]
+)
+def test_a_turn_of_a_run_takes_the_events_that_the_page_says(what: str, path: tuple[str, ...], events: int) -> None:
+    states = all_states(INCIDENT_SYNC.rendered())
     visits = [Visit(state, None, [None] * (states[state]["Type"] == "Task")) for state in path]
     assert events_of(visits, states) == events, what
 

@@ -113,6 +113,14 @@ def test_shortening_changes_the_bounds_of_loops_and_nothing_else() -> None:
     assert shortened(definition(800), {800: 8}) == definition(8)
 
 
+def test_shortening_changes_the_attempts_of_a_retrier_that_waits_and_of_no_other() -> None:
+    def definition(attempts: int) -> dict[str, Any]:
+        retriers = [{"ErrorEquals": ["Busy"], "MaxAttempts": attempts}, {"ErrorEquals": ["Down"], "MaxAttempts": 6}]
+        return {"States": {"Work": {"Type": "Task", "Retry": retriers}}}
+
+    assert shortened(definition(1_300), {1_300: 5}) == definition(5)
+
+
 def test_a_bound_that_no_loop_has_is_an_error_that_names_it() -> None:
     with pytest.raises(RenderingError, match="900"):
         shortened({"States": {}}, {900: 9})

@@ -46,8 +46,8 @@ class Road:
 class Suite:
     """A machine's cases, which together take every edge of its definition, and a road to each of its Tasks.
 
-    `bounds` gives shorter ones for some of the numbers by which its Choices end loops: a loop of 800 turns takes the
-    same edges as one of 8. test_limits.py runs the loops at their full length.
+    `bounds` gives shorter ones for some of the numbers by which its Choices end loops and its retriers waits: a loop
+    of 800 turns takes the same edges as one of 8. test_limits.py runs them at their full length.
     """
 
     machine: Machine
@@ -56,7 +56,7 @@ class Suite:
     bounds: Mapping[int, int] = field(default_factory=dict)
 
     def retry_cases(self) -> list[Case]:
-        return list(retry_cases(self.machine.rendered(), self.road_to))
+        return list(retry_cases(self.definition(), self.road_to))
 
     def definition(self) -> dict[str, Any]:
         """The definition as the cases run it: nothing waits long, and no loop is longer than it must be."""

@@ -55,7 +55,7 @@ from tests.state_machines.answers.single_flight import (
     written,
 )
 from tests.state_machines.cases.case import Case, Road, Suite
-from tests.state_machines.machines import KB_SYNC
+from tests.state_machines.machines import INCIDENT_SYNC, KB_SYNC
 from tests.state_machines.mocks import Answers, Return, Throw
 
 BOUNDS = {800: 8, 900: 9, 100: 4}
@@ -133,6 +133,14 @@ REQUESTS = [
         WELL,
         (*ASK_WAITING, *RUN),
         input=WAITING,
+        output=COVERED_BY_JOB,
+    ),
+    case(
+        "RequestOfAnotherMachine",
+        "a request may carry what it does not ask with, such as who started the execution",
+        WELL,
+        (*ASK_WAITING, *RUN),
+        input={**WAITING, "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": INCIDENT_SYNC.execution("parent")},
         output=COVERED_BY_JOB,
     ),
     case(
