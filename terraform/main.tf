@@ -1,7 +1,7 @@
 data "aws_caller_identity" "current" {}
 
 locals {
-  deployed = { for workflow in ["kendra_ingestion", "kb_sync"] : workflow => contains(var.workflows, workflow) }
+  deployed = { for workflow in ["kendra_ingestion", "kb_sync", "incident_sync"] : workflow => contains(var.workflows, workflow) }
 
   # The buckets of Kendra ingestion, by role. A name that is missing is for its module to ask for.
   bucket_names = {
@@ -34,7 +34,11 @@ locals {
     if role == "ingestion" && (var.create_ingestion_bucket || var.enable_eventbridge_on_existing_bucket)
   ]
   created_buckets = [for role, name in local.bucket_names : name if local.create_bucket[role]]
-  data_buckets    = local.deployed.kb_sync ? toset(values(var.sync_sources)[*].bucket) : toset([])
+
+  # The buckets of knowledge base sync, and those of them whose events ask for a sync.
+  sync_sources  = local.deployed.kb_sync ? var.sync_sources : {}
+  data_buckets  = toset(values(local.sync_sources)[*].bucket)
+  heard_buckets = toset([for source in values(local.sync_sources) : source.bucket if source.events])
 
   layer    = "${var.package_dir}/layer.zip"
   packages = { for workflow in var.workflows : workflow => "${var.package_dir}/${workflow}.zip" }
@@ -87,7 +91,7 @@ data "aws_s3_bucket" "data" {
 }
 
 resource "aws_s3_bucket_notification" "data" {
-  for_each = var.enable_eventbridge_on_data_buckets ? setsubtract(local.data_buckets, local.notified_buckets) : toset([])
+  for_each = var.enable_eventbridge_on_data_buckets ? setsubtract(local.heard_buckets, local.notified_buckets) : toset([])
 
   bucket      = each.value
   eventbridge = true
@@ -126,7 +130,7 @@ data "aws_iam_policy_document" "notifications" {
   source_policy_documents = [module.tls_only.json]
 
   dynamic "statement" {
-    for_each = module.kb_sync
+    for_each = length(module.kb_sync) == 0 ? [] : [flatten([module.kb_sync[*].alarm_arns, module.incident_sync[*].alarm_arns])]
 
     content {
       sid       = "PublishAlarms"
@@ -147,7 +151,7 @@ data "aws_iam_policy_document" "notifications" {
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"
-        values   = statement.value.alarm_arns
+        values   = statement.value
       }
     }
   }
@@ -210,4 +214,40 @@ module "kb_sync" {
   layers                  = [aws_lambda_layer_version.dependencies.arn]
   log_retention_days      = var.log_retention_days
   kms_key_arn             = var.kms_key_arn
+}
+
+module "incident_sync" {
+  source = "./modules/incident_sync"
+  count  = local.deployed.incident_sync ? 1 : 0
+
+  name_prefix             = var.name_prefix
+  incident_name_prefix    = var.incident_name_prefix
+  kb_sync                 = one(module.kb_sync)
+  schedule                = var.incident_schedule
+  passes                  = var.incident_passes
+  pass_seconds            = var.incident_pass_seconds
+  duration_alarm_minutes  = var.incident_duration_alarm_minutes
+  notifications_topic_arn = aws_sns_topic.notifications.arn
+  package                 = local.packages["incident_sync"]
+  layers                  = [aws_lambda_layer_version.dependencies.arn]
+  log_retention_days      = var.log_retention_days
+  kms_key_arn             = var.kms_key_arn
+
+  place = {
+    source  = var.incident_source
+    prefix  = var.incident_prefix
+    sources = var.sync_sources
+  }
+
+  table = {
+    name      = var.incidents_table
+    create    = var.create_incidents_table
+    protected = !var.force_destroy
+  }
+
+  fields = {
+    text      = var.incident_text_fields
+    attribute = var.incident_attribute_fields
+    date      = var.incident_date_fields
+  }
 }

@@ -90,10 +90,52 @@ output "sync_table" {
 
 output "sync_sources" {
   description = "The data sources that are kept up to date, by name."
-  value       = local.deployed.kb_sync ? var.sync_sources : null
+  value = local.deployed.kb_sync ? tomap({
+    for name, source in var.sync_sources : name => {
+      knowledge_base_id = source.knowledge_base_id
+      data_source_id    = source.data_source_id
+      bucket            = source.bucket
+      prefix            = source.prefix
+    }
+  }) : null
 }
 
 output "sync_dead_letter_queue_url" {
   description = "Queue with the uploads and deletions that could not become a request, and ended executions that nobody could be told of."
   value       = one(module.kb_sync[*].dead_letter_queue_url)
+}
+
+output "incident_sync_state_machine_arn" {
+  description = "Incident sync; every run is one execution of it."
+  value       = one(module.incident_sync[*].state_machine_arn)
+}
+
+output "incidents_table" {
+  description = "Table of the incidents."
+  value       = one(module.incident_sync[*].incidents_table)
+}
+
+output "incident_sync_table" {
+  description = "Table with what each incident waits for."
+  value       = one(module.incident_sync[*].table)
+}
+
+output "incident_batch_sync_function" {
+  description = "Name of the function that writes up to 50 incidents."
+  value       = one(module.incident_sync[*].batch_sync_function)
+}
+
+output "incident_source" {
+  description = "Name in sync_sources of the data source that reads the incidents."
+  value       = local.deployed.incident_sync ? var.incident_source : null
+}
+
+output "incident_prefix" {
+  description = "Incidents are under this prefix of their source's bucket."
+  value       = local.deployed.incident_sync ? var.incident_prefix : null
+}
+
+output "incident_dead_letter_queue_url" {
+  description = "Queue that tells of changes of incidents which could not be noted down."
+  value       = one(module.incident_sync[*].dead_letter_queue_url)
 }

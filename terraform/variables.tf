@@ -20,13 +20,20 @@ variable "name_prefix" {
 }
 
 variable "workflows" {
-  description = "What is deployed: \"kendra_ingestion\", which brings documents to a Kendra index or a knowledge base, and \"kb_sync\", which keeps knowledge bases up to date with their buckets. What belongs to another workflow needs no value."
+  description = "What is deployed: \"kendra_ingestion\", which brings documents to a Kendra index or a knowledge base, \"kb_sync\", which keeps knowledge bases up to date with their buckets, and \"incident_sync\", which brings closed incidents of a table to one of those buckets. What belongs to another workflow needs no value."
   type        = set(string)
   default     = ["kendra_ingestion"]
 
   validation {
-    condition     = length(var.workflows) > 0 && alltrue([for name in var.workflows : contains(["kendra_ingestion", "kb_sync"], name)])
-    error_message = "workflows must be \"kendra_ingestion\", \"kb_sync\" or both, as a list: [\"kb_sync\"]."
+    condition = length(var.workflows) > 0 && alltrue([
+      for name in var.workflows : contains(["kendra_ingestion", "kb_sync", "incident_sync"], name)
+    ])
+    error_message = "workflows must be one or more of \"kendra_ingestion\", \"kb_sync\" and \"incident_sync\", as a list: [\"kb_sync\"]."
+  }
+
+  validation {
+    condition     = !contains(var.workflows, "incident_sync") || contains(var.workflows, "kb_sync")
+    error_message = "Workflow incident_sync needs kb_sync, which runs its ingestion jobs: add \"kb_sync\" to workflows, and the data source that reads the incidents to sync_sources."
   }
 }
 
@@ -71,7 +78,7 @@ variable "create_reports_bucket" {
 }
 
 variable "force_destroy" {
-  description = "True lets terraform destroy delete the buckets it created together with every document and report in them. Meant for trials; leave false where the content matters."
+  description = "True lets terraform destroy delete the buckets it created together with every document and report in them, and the table of incidents. Meant for trials; leave false where the content matters: AWS then refuses to delete that table."
   type        = bool
   default     = false
 }
@@ -219,12 +226,13 @@ variable "archive_expiry_days" {
 }
 
 variable "sync_sources" {
-  description = "For workflow kb_sync: the data sources to keep up to date, by a name for each. Knowledge base, data source and bucket exist; the prefix is the data source's own inclusion prefix, and \"\" means the whole bucket. See enable_eventbridge_on_data_buckets for the buckets' events."
+  description = "For workflow kb_sync: the data sources to keep up to date, by a name for each. Knowledge base, data source and bucket exist; the prefix is the data source's own inclusion prefix, and \"\" means the whole bucket. See enable_eventbridge_on_data_buckets for the buckets' events; events = false takes none, for a source whose only writer asks for syncs by itself, as workflow incident_sync does."
   type = map(object({
     knowledge_base_id = string
     data_source_id    = string
     bucket            = string
     prefix            = optional(string, "")
+    events            = optional(bool, true)
   }))
   default = {}
 
@@ -340,8 +348,152 @@ variable "sync_pending_alarm_minutes" {
   }
 }
 
+variable "incident_source" {
+  description = "For workflow incident_sync: name in sync_sources of the data source that reads the incidents. Give that source events = false, or each object that is written asks for a sync beside the run's own."
+  type        = string
+  default     = null
+}
+
+variable "incident_prefix" {
+  description = "For workflow incident_sync: the incidents' objects are under this prefix of that source's bucket, which nothing else writes to. It lies under the source's own prefix."
+  type        = string
+  default     = "incidents/closed/"
+
+  validation {
+    condition     = can(regex("^([A-Za-z0-9_-][A-Za-z0-9._-]*/)+$", var.incident_prefix))
+    error_message = "incident_prefix must be the beginning of the objects' keys such as incidents/closed/: letters, digits, dots, dashes and underscores between slashes, and a slash at the end."
+  }
+}
+
+variable "incidents_table" {
+  description = "For workflow incident_sync: name of the table of incidents. Created unless create_incidents_table is false."
+  type        = string
+  default     = "incidents"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.incidents_table))
+    error_message = "incidents_table must be a table's name (3 to 255 letters, digits, dots, dashes and underscores), not its ARN."
+  }
+}
+
+variable "create_incidents_table" {
+  description = "True creates the table of incidents, with key incident_id, index status-priority-index and a stream. False uses one that exists in this region: it needs that key, and a stream of NEW_AND_OLD_IMAGES that at most one other reads."
+  type        = bool
+  default     = true
+}
+
+variable "incident_name_prefix" {
+  description = "For workflow incident_sync: begins the names that do not begin with name_prefix (function incident-kb-batch-sync, alarms SyncErrorsAlarm, IngestionFailureAlarm and SyncDurationAlarm, dashboard IncidentKBSyncDashboard) and the service that the metrics carry. A second deployment in one account needs another: \"emea-\"."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([A-Za-z][A-Za-z0-9_-]{0,29})?$", var.incident_name_prefix))
+    error_message = "incident_name_prefix must be empty, or up to 30 letters, digits, dashes and underscores that begin with a letter: \"emea-\"."
+  }
+}
+
+variable "incident_schedule" {
+  description = "For workflow incident_sync: when a run starts by itself, in UTC, as EventBridge Scheduler writes it. The default is every full hour."
+  type        = string
+  default     = "cron(0 * * * ? *)"
+
+  validation {
+    condition     = can(regex("^(cron\\([^ ]+( [^ ]+){5}\\)|rate\\([1-9][0-9]* (minute|hour|day)s?\\))$", var.incident_schedule))
+    error_message = "incident_schedule must be cron(<minute> <hour> <day of month> <month> <day of week> <year>) or rate(<number> minutes, hours or days): cron(0 * * * ? *), rate(30 minutes)."
+  }
+}
+
+variable "incident_passes" {
+  description = "For workflow incident_sync: how many passes of up to 50 incidents a run makes at most, before it asks for an ingestion job. What is left waits for the next run."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.incident_passes >= 1 && var.incident_passes <= 100 && floor(var.incident_passes) == var.incident_passes
+    error_message = "incident_passes must be a whole number from 1 to 100, which one execution's history has room for whatever it has to try again."
+  }
+}
+
+variable "incident_pass_seconds" {
+  description = "For workflow incident_sync: time limit of one pass. A pass that died is waited for that long before another begins."
+  type        = number
+  default     = 300
+
+  validation {
+    condition = (
+      var.incident_pass_seconds >= 15
+      && var.incident_pass_seconds <= 900
+      && floor(var.incident_pass_seconds) == var.incident_pass_seconds
+    )
+    error_message = "incident_pass_seconds must be a whole number from 15 to 900, the longest that a Lambda function may take."
+  }
+}
+
+variable "incident_duration_alarm_minutes" {
+  description = "For workflow incident_sync: how long a run may take, its ingestion job and the wait for another one's included, before the notifications topic is told."
+  type        = number
+  default     = 30
+
+  validation {
+    condition = (
+      var.incident_duration_alarm_minutes >= 1
+      && var.incident_duration_alarm_minutes <= 1440
+      && floor(var.incident_duration_alarm_minutes) == var.incident_duration_alarm_minutes
+    )
+    error_message = "incident_duration_alarm_minutes must be a whole number from 1 to 1440, the day after which a run is ended."
+  }
+}
+
+variable "incident_text_fields" {
+  description = "For workflow incident_sync: attributes of an incident whose text is searched, in the order that a reader wants them. Other attributes than those of the three lists are never read."
+  type        = list(string)
+  default     = ["title", "description", "impact", "root_cause", "resolution", "lessons_learned"]
+
+  validation {
+    condition     = length(var.incident_text_fields) > 0
+    error_message = "incident_text_fields must name at least one attribute: an incident without text cannot be found."
+  }
+
+  validation {
+    condition = alltrue([
+      for name in var.incident_text_fields :
+      can(regex("^[A-Za-z][A-Za-z0-9_]{0,63}$", name)) && !contains(["incident_id", "status", "kb_sync_status"], name)
+    ])
+    error_message = "Each of incident_text_fields must be an attribute's name (letter first, then letters, digits and underscores, 64 at most), and not incident_id, status or kb_sync_status, which are read anyhow."
+  }
+}
+
+variable "incident_attribute_fields" {
+  description = "For workflow incident_sync: attributes of an incident that a search filters by: texts, whole numbers, booleans, and lists or sets of texts."
+  type        = list(string)
+  default     = ["priority", "service", "category", "tags"]
+
+  validation {
+    condition = alltrue([
+      for name in var.incident_attribute_fields :
+      can(regex("^[A-Za-z][A-Za-z0-9_]{0,63}$", name)) && !contains(["incident_id", "status", "kb_sync_status"], name)
+    ])
+    error_message = "Each of incident_attribute_fields must be an attribute's name (letter first, then letters, digits and underscores, 64 at most), and not incident_id, status or kb_sync_status, which are read anyhow."
+  }
+}
+
+variable "incident_date_fields" {
+  description = "For workflow incident_sync: attributes of an incident that hold a date in ISO 8601. A search filters by the attribute itself, as text in UTC, and by <attribute>_epoch, its seconds since 1970."
+  type        = list(string)
+  default     = ["created_at", "updated_at", "closed_at"]
+
+  validation {
+    condition = alltrue([
+      for name in var.incident_date_fields :
+      can(regex("^[A-Za-z][A-Za-z0-9_]{0,63}$", name)) && !contains(["incident_id", "status", "kb_sync_status"], name)
+    ])
+    error_message = "Each of incident_date_fields must be an attribute's name (letter first, then letters, digits and underscores, 64 at most), and not incident_id, status or kb_sync_status, which are read anyhow."
+  }
+}
+
 variable "kms_key_arn" {
-  description = "ARN of a symmetric KMS key of this region that encrypts the buckets, tables, queues, topic, logs, executions and function settings. Null uses S3-managed and AWS-managed keys. docs/decisions/customer-key.md says what the key's own policy must allow. A bucket that exists must use this key, or none of KMS."
+  description = "ARN of a symmetric KMS key of this region that encrypts the buckets, tables, queues, topic, logs, executions and function settings. Null uses S3-managed and AWS-managed keys. docs/decisions/customer-key.md says what the key's own policy must allow. A bucket or table that exists must use this key, or none of yours."
   type        = string
   default     = null
 

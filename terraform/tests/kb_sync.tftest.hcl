@@ -15,8 +15,8 @@ variables {
   log_retention_days      = 30
 
   sources = {
-    handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "handbook/" }
-    images   = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "" }
+    handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "handbook/", events = true }
+    images   = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "", events = true }
   }
 }
 
@@ -42,6 +42,39 @@ run "hears_of_uploads_and_deletions_under_each_sources_prefix" {
   assert {
     condition     = jsondecode(aws_cloudwatch_event_rule.changed["images"].event_pattern).detail == { bucket = { name = ["example-data"] } }
     error_message = "The pattern is ${aws_cloudwatch_event_rule.changed["images"].event_pattern}."
+  }
+}
+
+run "hears_nothing_of_a_source_without_events" {
+  command = apply
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  variables {
+    sources = {
+      handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "", events = true }
+      quiet    = { knowledge_base_id = "KBASE67890", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "", events = false }
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      for made in [
+        aws_cloudwatch_event_rule.changed,
+        aws_cloudwatch_event_target.changed,
+        aws_pipes_pipe.this,
+        module.queue,
+        module.pipe_role,
+      ] : keys(made) == ["handbook"]
+    ])
+    error_message = "There are pipes of ${join(", ", keys(aws_pipes_pipe.this))}."
+  }
+
+  assert {
+    condition     = contains(local.knowledge_bases, "arn:aws:bedrock:eu-west-1:123456789012:knowledge-base/KBASE67890")
+    error_message = "The machine may not sync ${join(", ", local.knowledge_bases)}."
   }
 }
 

@@ -105,6 +105,25 @@ run "turns_events_of_each_data_bucket_on_once_when_asked" {
   }
 }
 
+run "leaves_the_events_of_a_bucket_alone_that_nobody_hears" {
+  command = plan
+
+  variables {
+    enable_eventbridge_on_data_buckets = true
+
+    sync_sources = {
+      handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "handbook/" }
+      images   = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "images/", events = false }
+      notes    = { knowledge_base_id = "KBASE67890", data_source_id = "DSRCE00000", bucket = "example-notes", events = false }
+    }
+  }
+
+  assert {
+    condition     = keys(aws_s3_bucket_notification.data) == ["example-data"] && keys(data.aws_s3_bucket.data) == ["example-data", "example-notes"]
+    error_message = "Changed: ${join(", ", keys(aws_s3_bucket_notification.data))}."
+  }
+}
+
 run "leaves_events_to_kendra_ingestion_where_both_read_one_bucket" {
   command = plan
 

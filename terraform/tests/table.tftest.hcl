@@ -30,8 +30,12 @@ run "survives_mistakes_and_is_encrypted" {
       && aws_dynamodb_table.this.range_key == null
       && { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { id = "S" }
       && length(aws_dynamodb_table.this.ttl) == 0
+      && length(aws_dynamodb_table.this.global_secondary_index) == 0
+      && aws_dynamodb_table.this.stream_enabled == null
+      && aws_dynamodb_table.this.deletion_protection_enabled == null
+      && output.stream_arn == null
     )
-    error_message = "The table has more than the key that it was given."
+    error_message = "The table has more than it was given."
   }
 }
 
@@ -64,5 +68,77 @@ run "orders_and_forgets_when_told_to" {
   assert {
     condition     = one(aws_dynamodb_table.this.server_side_encryption).kms_key_arn == var.kms_key_arn
     error_message = "The table does not use the key."
+  }
+}
+
+run "finds_tells_and_stays_when_told_to" {
+  command = apply
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    stream_view_type    = "NEW_AND_OLD_IMAGES"
+    deletion_protection = true
+    key_types           = { size = "N" }
+
+    global_secondary_indexes = {
+      by-owner = { hash_key = "owner", range_key = "size" }
+      by-size  = { hash_key = "size" }
+    }
+  }
+
+  assert {
+    condition = { for index in aws_dynamodb_table.this.global_secondary_index : index.name => [index.hash_key, coalesce(index.range_key, "none"), index.projection_type] } == {
+      by-owner = ["owner", "size", "ALL"]
+      by-size  = ["size", "none", "ALL"]
+    }
+    error_message = "The indexes are ${jsonencode(aws_dynamodb_table.this.global_secondary_index)}."
+  }
+
+  assert {
+    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { id = "S", owner = "S", size = "N" }
+    error_message = "The keys are ${jsonencode(aws_dynamodb_table.this.attribute)}."
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.this.stream_enabled
+      && aws_dynamodb_table.this.stream_view_type == "NEW_AND_OLD_IMAGES"
+      && output.stream_arn == aws_dynamodb_table.this.stream_arn
+    )
+    error_message = "The table has no stream."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.deletion_protection_enabled
+    error_message = "The table can be deleted."
+  }
+}
+
+run "refuses_a_type_of_what_is_no_key" {
+  command         = plan
+  expect_failures = [aws_dynamodb_table.this]
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    key_types = { size = "N" }
+  }
+}
+
+run "refuses_a_type_that_no_key_has" {
+  command         = plan
+  expect_failures = [var.key_types]
+
+  module {
+    source = "./modules/table"
+  }
+
+  variables {
+    key_types = { id = "SS" }
   }
 }

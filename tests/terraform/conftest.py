@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.terraform import mocked
-from tests.terraform.mocked import DATA_SOURCE, KEY, KNOWLEDGE_BASE, SOURCES, Deployment
+from tests.terraform.mocked import DATA_SOURCE, KEY, KNOWLEDGE_BASE, SOURCES, WITH_INCIDENTS, Deployment
 
 BEDROCK = {
     "sink": "bedrock",
@@ -18,6 +18,10 @@ SYNC = {
     "reports_bucket": None,
     "kendra_index_id": None,
     "sync_sources": SOURCES,
+}
+INCIDENTS = {
+    "sync_sources": WITH_INCIDENTS,
+    "incident_source": "incidents",
 }
 
 
@@ -67,20 +71,27 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 @pytest.fixture(scope="session")
+def incidents(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Incident sync with the knowledge base sync that it needs."""
+    root = mocked.copy(tmp_path_factory.mktemp("incidents"))
+    return mocked.apply(root, **{**SYNC, **INCIDENTS, "workflows": ["kb_sync", "incident_sync"]})
+
+
+@pytest.fixture(scope="session")
 def together_with_key(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """Both workflows with a key of the customer's, three chunks at once and logs for a week."""
+    """All workflows with a key of the customer's, three chunks at once and logs for a week."""
     root = mocked.copy(tmp_path_factory.mktemp("together-with-key"))
-    workflows = ["kendra_ingestion", "kb_sync"]
+    workflows = ["kendra_ingestion", "kb_sync", "incident_sync"]
     settings = {"kms_key_arn": KEY, "max_concurrency": 3, "log_retention_days": 7}
-    return mocked.apply(root, workflows=workflows, sync_sources=SOURCES, **settings)
+    return mocked.apply(root, workflows=workflows, **INCIDENTS, **settings)
 
 
-EVERY = ["deployment", "queued", "bedrock", "queued_bedrock", "synced", "together_with_key"]
+EVERY = ["deployment", "queued", "bedrock", "queued_bedrock", "synced", "incidents", "together_with_key"]
 
 
 @pytest.fixture(scope="session", params=EVERY)
 def every_deployment(request: pytest.FixtureRequest) -> Deployment:
-    """Each of both options with each of both sinks, sync alone, and two workflows together."""
+    """Each of both options with each of both sinks, sync alone and with incidents, and all workflows together."""
     found: Deployment = request.getfixturevalue(request.param)
     return found
 

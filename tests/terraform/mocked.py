@@ -32,7 +32,7 @@ VARIABLES: Mapping[str, Any] = {
     "package_dir": "tests/package",
     "notification_email": "search-team@example.com",
 }
-SOURCES: Mapping[str, Mapping[str, str]] = {
+SOURCES: Mapping[str, Mapping[str, Any]] = {
     "handbook": {
         "knowledge_base_id": KNOWLEDGE_BASE,
         "data_source_id": DATA_SOURCE,
@@ -53,6 +53,18 @@ SOURCES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Two data sources of one knowledge base and one of another."""
+
+WITH_INCIDENTS: Mapping[str, Mapping[str, Any]] = {
+    **SOURCES,
+    "incidents": {
+        "knowledge_base_id": KNOWLEDGE_BASE,
+        "data_source_id": "DSRCE11111",
+        "bucket": "example-incidents",
+        "prefix": "incidents/",
+        "events": False,
+    },
+}
+"""And one whose only writer asks for syncs by itself."""
 
 REFERRING = frozenset({"aws_cloudwatch_event_target", "aws_sns_topic_policy"})
 """Types whose `arn` is that of the resource which they are about."""

@@ -1,4 +1,4 @@
-"""Both workflows applied to an embedded AWS: what another apply would change, and what an upload sets off."""
+"""All workflows applied to an embedded AWS: what another apply would change, and what an upload sets off."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from millrace.local import deploy, offline_terraform
 from millrace.local.instance import Instance, Options
 
 SETTLE_SECONDS = 60
+WORKFLOWS = {"kendra_ingestion", "kb_sync", "incident_sync"}
 FAST = {"sync_batching_window_seconds": 1, "sync_poll_seconds": 1, "sync_seconds_between_starts": 1}
 
 KENDRA = "module.kendra_ingestion"
@@ -29,7 +30,7 @@ FORMER = {
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     started = Instance.start(tmp_path_factory.mktemp("apply"), Options(region="eu-west-1"))
     try:
-        deploy.apply(started, {"workflows": ["kendra_ingestion", "kb_sync"], **FAST})
+        deploy.apply(started, {"workflows": sorted(WORKFLOWS), **FAST})
         yield started
     finally:
         started.stop()
@@ -44,9 +45,9 @@ def test_a_second_apply_would_change_nothing(instance: Instance) -> None:
 
 
 def test_another_source_only_adds(instance: Instance) -> None:
-    ((name, source),) = outputs(instance)["sync_sources"].items()
-    another = {**source, "data_source_id": "DSRCE67890", "prefix": "handbook/"}
-    changes = deploy.plan(instance, {"sync_sources": {name: source, "handbook": another}})
+    sources = json.loads((instance.folder / "terraform" / deploy.VARIABLES).read_text())["sync_sources"]
+    another = {**sources["images"], "data_source_id": "DSRCE67890", "prefix": "handbook/"}
+    changes = deploy.plan(instance, {"sync_sources": {**sources, "handbook": another}})
     made = {change.address for change in changes if change.action == "create"}
     assert {address for address in made if "aws_iam" not in address} == {
         'module.kb_sync[0].aws_cloudwatch_event_rule.changed["handbook"]',
@@ -59,12 +60,14 @@ def test_another_source_only_adds(instance: Instance) -> None:
     assert others == {"module.kb_sync[0].module.dead_letters.aws_sqs_queue_policy.this", "output.sync_sources"}
 
 
-def test_a_workflow_less_leaves_the_other_as_it_is(instance: Instance) -> None:
-    for workflow, other in (("kendra_ingestion", "kb_sync"), ("kb_sync", "kendra_ingestion")):
-        changes = deploy.plan(instance, {"workflows": [workflow]})
-        assert changes
-        assert not [change for change in changes if f"module.{workflow}[0]" in change.address]
-        assert {change.action for change in changes if f"module.{other}[0]" in change.address} == {"delete"}
+@pytest.mark.parametrize(
+    "left_out", [{"kendra_ingestion"}, {"incident_sync"}, {"kb_sync", "incident_sync"}], ids=sorted
+)
+def test_a_workflow_less_leaves_the_others_as_they_are(instance: Instance, left_out: set[str]) -> None:
+    changes = deploy.plan(instance, {"workflows": sorted(WORKFLOWS - left_out)})
+    for workflow in WORKFLOWS:
+        actions = {change.action for change in changes if f"module.{workflow}[0]" in change.address}
+        assert actions == ({"delete"} if workflow in left_out else set()), workflow
 
 
 def test_a_deployment_from_before_keeps_everything(instance: Instance, tmp_path: Path) -> None:
@@ -89,7 +92,7 @@ def test_a_deployment_from_before_keeps_everything(instance: Instance, tmp_path:
 
 
 def test_a_burst_of_uploads_becomes_one_request_that_is_covered_and_measured(instance: Instance) -> None:
-    (source,) = outputs(instance)["sync_sources"].values()
+    source = outputs(instance)["sync_sources"]["images"]
     machine = outputs(instance)["kb_sync_state_machine_arn"]
     states, s3 = instance.client("stepfunctions"), instance.client("s3")
     for number in range(5):

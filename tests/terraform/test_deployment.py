@@ -28,6 +28,7 @@ USES: Mapping[str, set[str]] = {
     "millrace-manifest-created": set(),
     **{f"millrace-kb-sync-{source}": {"kms:Decrypt"} for source in SOURCES},
     **{f"millrace-kb-sync-{starter}": set() for starter in ("failed", "sweep", "tick")},
+    "millrace-incident-sync-schedule": set(),
 }
 """What those roles may do with the key that do not both read and write."""
 
@@ -105,10 +106,10 @@ def test_every_table_is_recoverable(every_deployment: Deployment) -> None:
         assert table.values["server_side_encryption"][0]["enabled"]
 
 
-def test_locks_and_counters_expire_and_nothing_else(queued: Deployment, synced: Deployment) -> None:
+def test_locks_counters_and_what_was_removed_expire_and_nothing_else(queued: Deployment, incidents: Deployment) -> None:
     expiring = {
         table.values["name"]: bool(table.values["ttl"])
-        for applied in (queued, synced)
+        for applied in (queued, incidents)
         for table in applied.all("aws_dynamodb_table")
     }
     assert expiring == {
@@ -116,6 +117,8 @@ def test_locks_and_counters_expire_and_nothing_else(queued: Deployment, synced: 
         "millrace-ledger": False,
         "millrace-progress": True,
         "millrace-sync": False,
+        "millrace-incident-sync": True,
+        "incidents": False,
     }
 
 
@@ -270,8 +273,8 @@ def test_dead_letters_go_to_the_queue_that_takes_them(queued: Deployment) -> Non
         }
 
 
-def test_no_message_is_forgotten_before_any_other(queued: Deployment, synced: Deployment) -> None:
-    for applied, number in ((queued, 5), (synced, 4)):
+def test_no_message_is_forgotten_before_any_other(queued: Deployment, incidents: Deployment) -> None:
+    for applied, number in ((queued, 5), (incidents, 5)):
         kept = [queue.values["message_retention_seconds"] for queue in applied.all("aws_sqs_queue")]
         assert kept == [14 * 24 * 3600] * number
 

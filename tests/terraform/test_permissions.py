@@ -1,6 +1,7 @@
 """Who may do what, read from the configuration's policies: each role exactly what its work needs.
 
-What holds for every role, and what Kendra ingestion's roles may do; test_kb_sync.py says what those of the sync may."""
+What holds for every role, and what Kendra ingestion's roles may do; test_kb_sync.py and
+test_incident_sync.py say what those of the syncs may."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ ASK = {"kendra": "kendra:BatchGetDocumentStatus", "bedrock": "bedrock:GetKnowled
 CONFIGURATION_OF = {"kendra": "kendra:DescribeIndex", "bedrock": "bedrock:StartIngestionJob"}
 """What changing documents asks for beside the call itself: of Kendra for putting alone."""
 
-RESOURCELESS = {"WriteTraces", "DeliverLogs"}
+RESOURCELESS = {"WriteTraces", "DeliverLogs", "FindStream"}
 """Statements on every resource, because AWS offers none for their actions."""
 
 NEEDS: Mapping[str, frozenset[str]] = {
@@ -71,6 +72,16 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "lambda:invoke.waitForTaskToken": frozenset({"lambda:InvokeFunction"}),
     "sns:publish": frozenset({"sns:Publish"}),
     "states:startExecution": frozenset({"states:StartExecution"}),
+    "states:startExecution.sync:2": frozenset(
+        {
+            "states:StartExecution",
+            "states:DescribeExecution",
+            "states:StopExecution",
+            "events:DescribeRule",
+            "events:PutRule",
+            "events:PutTargets",
+        }
+    ),
 }
 """The actions that each call of a definition needs, by integration."""
 

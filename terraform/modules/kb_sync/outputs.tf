@@ -3,6 +3,11 @@ output "state_machine_arn" {
   value       = module.state_machine.arn
 }
 
+output "executions_arn" {
+  description = "Pattern of the ARNs of the machine's executions."
+  value       = local.executions
+}
+
 output "table" {
   description = "Name of the table with the requests of every data source."
   value       = module.table.name

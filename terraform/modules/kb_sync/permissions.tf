@@ -75,7 +75,7 @@ data "aws_iam_policy_document" "metrics" {
 }
 
 data "aws_iam_policy_document" "pipe" {
-  for_each = var.sources
+  for_each = local.heard
 
   statement {
     sid       = "ReceiveMessages"

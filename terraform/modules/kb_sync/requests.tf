@@ -1,13 +1,15 @@
-# The way of an upload or deletion to the machine, for each data source: a rule, a queue, and a pipe that makes one request
-# of all that came in its window.
+# The way of an upload or deletion to the machine, for each data source with events: a rule, a queue, and a pipe that makes
+# one request of all that came in its window.
 
 locals {
+  heard = { for name, source in var.sources : name => source if source.events }
+
   # A message is hidden from when the pipe takes it, so while the window fills; three minutes more are for the start.
   visibility_timeout = var.batching_window_seconds + 180
 }
 
 resource "aws_cloudwatch_event_rule" "changed" {
-  for_each = var.sources
+  for_each = local.heard
 
   name        = "${local.name}-${each.key}"
   description = "An object of the data source ${each.key} was uploaded or deleted"
@@ -23,7 +25,7 @@ resource "aws_cloudwatch_event_rule" "changed" {
 }
 
 resource "aws_cloudwatch_event_target" "changed" {
-  for_each = var.sources
+  for_each = local.heard
 
   rule = aws_cloudwatch_event_rule.changed[each.key].name
   arn  = module.queue[each.key].arn
@@ -54,7 +56,7 @@ resource "aws_cloudwatch_event_target" "changed" {
 
 module "queue" {
   source   = "../queue"
-  for_each = var.sources
+  for_each = local.heard
 
   name                       = "${local.name}-${each.key}"
   senders                    = { "events.amazonaws.com" = [aws_cloudwatch_event_rule.changed[each.key].arn] }
@@ -69,7 +71,7 @@ module "queue" {
 }
 
 resource "aws_pipes_pipe" "this" {
-  for_each = var.sources
+  for_each = local.heard
 
   name        = "${local.name}-${each.key}"
   description = "Makes one request of the uploads and deletions of ${each.key} in ${var.batching_window_seconds} seconds"
@@ -99,7 +101,7 @@ resource "aws_pipes_pipe" "this" {
 
 module "pipe_role" {
   source   = "../service_role"
-  for_each = var.sources
+  for_each = local.heard
 
   name        = "${local.name}-${each.key}"
   description = "Role of the pipe from the queue of ${each.key} to ${local.name}"

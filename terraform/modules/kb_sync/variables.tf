@@ -4,12 +4,13 @@ variable "name_prefix" {
 }
 
 variable "sources" {
-  description = "The data sources to keep up to date, by name: the knowledge base and data source that exist, and the bucket and prefix whose objects they read. An upload or deletion there asks for a sync."
+  description = "The data sources to keep up to date, by name: the knowledge base and data source that exist, and the bucket and prefix whose objects they read. With events, an upload or deletion there asks for a sync."
   type = map(object({
     knowledge_base_id = string
     data_source_id    = string
     bucket            = string
     prefix            = string
+    events            = bool
   }))
 
   validation {

@@ -23,6 +23,17 @@ mock_data "aws_s3_bucket" {
   }
 }
 
+mock_data "aws_dynamodb_table" {
+  defaults = {
+    arn              = "arn:aws:dynamodb:eu-west-1:123456789012:table/existing"
+    hash_key         = "incident_id"
+    range_key        = ""
+    stream_arn       = "arn:aws:dynamodb:eu-west-1:123456789012:table/existing/stream/2026-11-22T13:00:00.000"
+    stream_enabled   = true
+    stream_view_type = "NEW_AND_OLD_IMAGES"
+  }
+}
+
 mock_resource "aws_s3_bucket" {
   defaults = { arn = "arn:aws:s3:::created" }
 }
@@ -48,7 +59,10 @@ mock_resource "aws_sfn_state_machine" {
 }
 
 mock_resource "aws_dynamodb_table" {
-  defaults = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/mock" }
+  defaults = {
+    arn        = "arn:aws:dynamodb:eu-west-1:123456789012:table/mock"
+    stream_arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/mock/stream/2026-11-22T13:00:00.000"
+  }
 }
 
 mock_resource "aws_sns_topic" {

@@ -1,0 +1,267 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name_prefix             = "example"
+  incident_name_prefix    = ""
+  schedule                = "cron(0 * * * ? *)"
+  passes                  = 7
+  pass_seconds            = 120
+  duration_alarm_minutes  = 45
+  notifications_topic_arn = "arn:aws:sns:eu-west-1:123456789012:example-notifications"
+  package                 = "tests/package/incident_sync.zip"
+  layers                  = ["arn:aws:lambda:eu-west-1:123456789012:layer:example-dependencies:1"]
+  log_retention_days      = 30
+
+  place = {
+    source = "incidents"
+    prefix = "incidents/closed/"
+
+    sources = {
+      handbook  = { knowledge_base_id = "KBASE67890", data_source_id = "DSRCE67890", bucket = "example-handbook", prefix = "" }
+      incidents = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "incidents/" }
+    }
+  }
+
+  table = {
+    name      = "incidents"
+    create    = true
+    protected = true
+  }
+
+  fields = {
+    text      = ["title", "resolution"]
+    attribute = ["priority"]
+    date      = ["closed_at"]
+  }
+
+  kb_sync = {
+    state_machine_arn = "arn:aws:states:eu-west-1:123456789012:stateMachine:example-kb-sync"
+    executions_arn    = "arn:aws:states:eu-west-1:123456789012:execution:example-kb-sync:*"
+  }
+}
+
+run "reads_the_stream_to_its_end_and_keeps_what_fails" {
+  command = apply
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.changes.event_source_arn == local.incidents.stream_arn
+      && aws_lambda_event_source_mapping.changes.function_name == "example-incident-kb-changes"
+      && aws_lambda_event_source_mapping.changes.starting_position == "TRIM_HORIZON"
+      && aws_lambda_event_source_mapping.changes.function_response_types == toset(["ReportBatchItemFailures"])
+    )
+    error_message = "The mapping is ${jsonencode(aws_lambda_event_source_mapping.changes)}."
+  }
+
+  assert {
+    condition = [
+      aws_lambda_event_source_mapping.changes.batch_size,
+      aws_lambda_event_source_mapping.changes.maximum_batching_window_in_seconds,
+      aws_lambda_event_source_mapping.changes.maximum_retry_attempts,
+      aws_lambda_event_source_mapping.changes.maximum_record_age_in_seconds,
+    ] == [100, 1, 10, 6 * 3600] && aws_lambda_event_source_mapping.changes.bisect_batch_on_function_error
+    error_message = "The mapping is ${jsonencode(aws_lambda_event_source_mapping.changes)}."
+  }
+
+  assert {
+    condition     = one(one(aws_lambda_event_source_mapping.changes.destination_config).on_failure).destination_arn == module.dead_letters.arn
+    error_message = "What fails is lost."
+  }
+}
+
+run "uses_a_table_that_is_there" {
+  command = apply
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  variables {
+    table = { name = "tickets", create = false, protected = true }
+  }
+
+  override_data {
+    target = data.aws_dynamodb_table.incidents
+    values = {
+      arn              = "arn:aws:dynamodb:eu-west-1:123456789012:table/tickets"
+      hash_key         = "incident_id"
+      range_key        = ""
+      stream_arn       = "arn:aws:dynamodb:eu-west-1:123456789012:table/tickets/stream/2026-11-22T13:00:00.000"
+      stream_enabled   = true
+      stream_view_type = "NEW_AND_OLD_IMAGES"
+    }
+  }
+
+  assert {
+    condition = (
+      length(module.incidents) == 0
+      && output.incidents_table == "tickets"
+      && aws_lambda_event_source_mapping.changes.event_source_arn == "arn:aws:dynamodb:eu-west-1:123456789012:table/tickets/stream/2026-11-22T13:00:00.000"
+    )
+    error_message = "The table is ${output.incidents_table}, and ${aws_lambda_event_source_mapping.changes.event_source_arn} is read."
+  }
+}
+
+run "refuses_a_table_whose_stream_tells_too_little" {
+  command         = plan
+  expect_failures = [data.aws_dynamodb_table.incidents]
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  variables {
+    table = { name = "tickets", create = false, protected = true }
+  }
+
+  override_data {
+    target = data.aws_dynamodb_table.incidents
+    values = { hash_key = "incident_id", range_key = "", stream_enabled = true, stream_view_type = "KEYS_ONLY" }
+  }
+}
+
+run "refuses_a_table_that_is_found_by_something_else" {
+  command         = plan
+  expect_failures = [data.aws_dynamodb_table.incidents]
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  variables {
+    table = { name = "tickets", create = false, protected = true }
+  }
+
+  override_data {
+    target = data.aws_dynamodb_table.incidents
+    values = { hash_key = "incident_id", range_key = "team", stream_enabled = true, stream_view_type = "NEW_AND_OLD_IMAGES" }
+  }
+}
+
+run "tells_of_errors_jobs_that_failed_long_runs_and_lost_changes" {
+  command = apply
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  assert {
+    condition = {
+      for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => [
+        one([for query in alarm.metric_query : query.expression if query.return_data == true]),
+        alarm.comparison_operator,
+        alarm.threshold,
+      ]
+      } == {
+      SyncErrorsAlarm = [
+        "FILL(errors, 0) + FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0) + FILL(unmeasured, 0)",
+        "GreaterThanOrEqualToThreshold",
+        1,
+      ]
+      IngestionFailureAlarm    = ["FILL(started, 0) - FILL(completed, 0)", "GreaterThanOrEqualToThreshold", 1]
+      SyncDurationAlarm        = ["FILL(duration, 0)", "GreaterThanThreshold", 2700]
+      example-incident-changes = ["FILL(dead_letters, 0)", "GreaterThanOrEqualToThreshold", 1]
+    }
+    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
+  }
+
+  assert {
+    condition = merge([
+      for alarm in aws_cloudwatch_metric_alarm.this : {
+        for query in alarm.metric_query : query.id => [
+          one(query.metric).namespace,
+          one(query.metric).metric_name,
+          one(query.metric).stat,
+          one(query.metric).dimensions,
+        ] if length(query.metric) == 1
+      }
+      ]...) == {
+      errors       = ["IncidentKBSync", "SyncErrors", "Sum", tomap({ service = "incident_sync" })]
+      started      = ["IncidentKBSync", "IngestionJobsStarted", "Sum", tomap({ service = "incident_sync" })]
+      completed    = ["IncidentKBSync", "IngestionJobsCompleted", "Sum", tomap({ service = "incident_sync" })]
+      duration     = ["IncidentKBSync", "SyncDuration", "Maximum", tomap({ service = "incident_sync" })]
+      failed       = ["AWS/States", "ExecutionsFailed", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
+      timed_out    = ["AWS/States", "ExecutionsTimedOut", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
+      aborted      = ["AWS/States", "ExecutionsAborted", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
+      unmeasured   = ["AWS/Lambda", "Errors", "Sum", tomap({ FunctionName = "example-incident-kb-metrics" })]
+      dead_letters = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", tomap({ QueueName = "example-incident-changes-dead-letters" })]
+    }
+    error_message = "The alarms look at ${jsonencode(values(aws_cloudwatch_metric_alarm.this)[*].metric_query)}."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      alarm.treat_missing_data == "notBreaching"
+      && alarm.alarm_actions == toset([var.notifications_topic_arn])
+      && alarm.datapoints_to_alarm == 1
+    ])
+    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
+  }
+}
+
+run "shows_a_person_on_call_what_is_wrong_first" {
+  command = apply
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_dashboard.this.dashboard_name == "IncidentKBSyncDashboard"
+    error_message = "The dashboard is ${aws_cloudwatch_dashboard.this.dashboard_name}."
+  }
+
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets :
+      [widget.type, widget.x, widget.y, widget.width, widget.height, [for metric in lookup(widget.properties, "metrics", []) : metric[1]]]
+      ] == [
+      ["metric", 0, 0, 6, 4, ["IncidentsSetAside"]],
+      ["metric", 6, 0, 6, 4, ["SyncErrors", "Errors"]],
+      ["metric", 12, 0, 6, 4, ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"]],
+      ["alarm", 18, 0, 6, 4, []],
+      ["metric", 0, 4, 8, 6, ["IncidentsSynced"]],
+      ["metric", 8, 4, 8, 6, ["SyncDuration"]],
+      ["metric", 16, 4, 8, 6, ["IngestionJobsCompleted", "IngestionJobsStarted"]],
+      ["metric", 0, 10, 6, 5, ["IteratorAge"]],
+      ["metric", 6, 10, 6, 5, ["Errors"]],
+      ["metric", 12, 10, 6, 5, ["Throttles"]],
+      ["metric", 18, 10, 6, 5, ["ApproximateNumberOfMessagesVisible"]],
+      ["text", 0, 15, 24, 8, []],
+    ]
+    error_message = "The dashboard is ${aws_cloudwatch_dashboard.this.dashboard_body}."
+  }
+}
+
+run "refuses_a_field_with_the_name_of_a_dates_seconds" {
+  command         = plan
+  expect_failures = [var.fields]
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  variables {
+    fields = { text = ["title"], attribute = ["closed_at_epoch"], date = ["closed_at"] }
+  }
+}
+
+run "refuses_more_fields_than_a_mark_compares" {
+  command         = plan
+  expect_failures = [var.fields]
+
+  module {
+    source = "./modules/incident_sync"
+  }
+
+  variables {
+    fields = { text = [for number in range(50) : "text_${number}"], attribute = [], date = [] }
+  }
+}
