@@ -2,8 +2,8 @@
 #
 # Settings: PYTHON=python3.12 (which interpreter makes the virtual environment), DIR=.millrace (the folder of the
 # embedded AWS: a second demo runs side by side in another folder), TERRAFORM=terraform (for plan and apply). For the
-# demo: WORKFLOW=kendra_ingestion or kb_sync, and of the first OPTION=sfn or sqs (terraform/'s deploy_option) and
-# SINK=kendra or bedrock.
+# demo: WORKFLOW=kendra_ingestion, kb_sync or incidents, and of the first OPTION=sfn or sqs (terraform/'s deploy_option)
+# and SINK=kendra or bedrock.
 
 PYTHON ?= python3
 DIR ?= .millrace

@@ -1,7 +1,7 @@
 """Which deployment of Millrace a command talks to, on AWS or on the embedded AWS, and clients for it.
 
-A deployment is what Terraform's outputs say (docs/architecture.md, "Names that Terraform gives"; docs/kb_sync.md,
-"Terraform"). They are looked for in this order:
+A deployment is what Terraform's outputs say (docs/architecture.md, "Names that Terraform gives"; docs/kb_sync.md
+and docs/incident_sync.md, "Terraform"). They are looked for in this order:
 
 1. a file that was named (`--outputs`, MILLRACE_OUTPUTS): what `terraform output -json` printed
 2. `<folder>/deployment.json`, while the embedded AWS of that folder is running
@@ -42,6 +42,13 @@ class Workflow(StrEnum):
 
     KENDRA_INGESTION = "kendra_ingestion"
     KB_SYNC = "kb_sync"
+    INCIDENT_SYNC = "incident_sync"
+
+    @property
+    def with_its_needs(self) -> frozenset[Workflow]:
+        """The workflow, and those that it cannot be deployed without."""
+        needs = {Workflow.INCIDENT_SYNC: {Workflow.KB_SYNC}}
+        return frozenset({self, *needs.get(self, ())})
 
 
 NEEDED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -71,7 +78,7 @@ class KendraIngestion:
 
 @dataclass(frozen=True)
 class SyncSource:
-    """A data source that is kept up to date; requests come from what is under the prefix of the bucket."""
+    """A data source that is kept up to date with what is under the prefix of the bucket."""
 
     name: str
     knowledge_base_id: str
@@ -120,6 +127,24 @@ class KbSync:
 
 
 @dataclass(frozen=True)
+class IncidentSync:
+    """The outputs of incident_sync; `source` is the one of kb_sync's sources that the incidents are written to."""
+
+    incident_sync_state_machine_arn: str
+    incidents_table: str
+    incident_sync_table: str
+    incident_batch_sync_function: str
+    incident_prefix: str
+    incident_dead_letter_queue_url: str
+    source: SyncSource
+
+    @property
+    def bucket(self) -> str:
+        """Where the incidents' objects are, under `incident_prefix`."""
+        return self.source.bucket
+
+
+@dataclass(frozen=True)
 class Deployment:
     """What is deployed together: a workflow that is not is None. `endpoint` is None on AWS; `source` says where the
     outputs were read."""
@@ -128,6 +153,7 @@ class Deployment:
     notifications_topic_arn: str
     kendra_ingestion: KendraIngestion | None = None
     kb_sync: KbSync | None = None
+    incident_sync: IncidentSync | None = None
     endpoint: str | None = None
     source: str = ""
 
@@ -149,6 +175,23 @@ class Deployment:
             raise self._lacks(Workflow.KB_SYNC)
         return self.kb_sync
 
+    @property
+    def incidents(self) -> IncidentSync:
+        """Raises NotDeployed."""
+        if self.incident_sync is None:
+            raise self._lacks(Workflow.INCIDENT_SYNC)
+        return self.incident_sync
+
+    def state_machine_of(self, workflow: Workflow) -> str:
+        """The ARN of the machine that is the workflow. Raises NotDeployed."""
+        match workflow:
+            case Workflow.KENDRA_INGESTION:
+                return self.ingestion.state_machine_arn
+            case Workflow.KB_SYNC:
+                return self.sync.kb_sync_state_machine_arn
+            case Workflow.INCIDENT_SYNC:
+                return self.incidents.incident_sync_state_machine_arn
+
     def _lacks(self, workflow: Workflow) -> NotDeployed:
         there = ", ".join(self.workflows) or "nothing"
         return NotDeployed(
@@ -164,12 +207,13 @@ class Deployment:
         place = f"the embedded AWS at {self.endpoint}" if self.embedded else f"AWS, {self.aws_region}"
         return f"{place} (from {self.source})"
 
-    def client(self, service: str) -> Any:
-        """A client for this deployment; on the embedded AWS it never sees the person's own credentials."""
+    def client(self, service: str, **settings: Any) -> Any:
+        """A client for this deployment, with more settings of botocore's Config than all have; on the embedded AWS it
+        never sees the person's own credentials."""
         if not self.embedded:
-            return self._session.client(service, config=Config(**SETTINGS))
-        settings = Config(**EMBEDDED_SETTINGS)
-        return self._session.client(service, endpoint_url=self.endpoint, config=settings)
+            return self._session.client(service, config=Config(**{**SETTINGS, **settings}))
+        config = Config(**{**EMBEDDED_SETTINGS, **settings})
+        return self._session.client(service, endpoint_url=self.endpoint, config=config)
 
     @cached_property
     def _session(self) -> boto3.session.Session:
@@ -193,8 +237,16 @@ def from_outputs(outputs: Mapping[str, Any], source: str, endpoint: str | None =
     common = reading.texts("aws_region", "notifications_topic_arn")
     ingestion = reading.kendra_ingestion() if Workflow.KENDRA_INGESTION in workflows else None
     sync = reading.kb_sync() if Workflow.KB_SYNC in workflows else None
+    incidents = reading.incident_sync(sync) if Workflow.INCIDENT_SYNC in workflows else None
     reading.complain()
-    return Deployment(**common, kendra_ingestion=ingestion, kb_sync=sync, endpoint=endpoint, source=source)
+    return Deployment(
+        **common,
+        kendra_ingestion=ingestion,
+        kb_sync=sync,
+        incident_sync=incidents,
+        endpoint=endpoint,
+        source=source,
+    )
 
 
 class _Reading:
@@ -230,6 +282,19 @@ class _Reading:
             self._missing.append("sync_sources")
         texts = self.texts("kb_sync_state_machine_arn", "sync_table", "sync_dead_letter_queue_url")
         return KbSync(**texts, sources=tuple(_sync_source(*each) for each in sorted((sources or {}).items())))
+
+    def incident_sync(self, sync: KbSync | None) -> IncidentSync | None:
+        """None where its source is not there, which `complain` tells: the incidents are written to one of kb_sync's."""
+        always = [field.name for field in fields(IncidentSync) if field.name != "source"]
+        texts = self.texts(*always, "incident_source")
+        name = texts.pop("incident_source")
+        sources = sync.sources if sync else ()
+        found = next((source for source in sources if source.name == name), None)
+        if found is None:
+            if name:
+                self._missing.append(f"sync_sources.{name}")
+            return None
+        return IncidentSync(**texts, source=found)
 
     def texts(self, *names: str) -> dict[str, str]:
         """Those outputs; of one that is missing, an empty text until `complain`."""

@@ -7,6 +7,7 @@
   - NotFound              1  the job, execution or report that was asked for does not exist
   - AlreadyRunning        4  an execution holds this job's lock at this moment
   - NotRunning            1  the job that was to be stopped is not running
+  - NotSetAside           1  the incident that was to be tried again does not wait for a person
   - PlaceTaken            1  another job's manifest lies where this one's would go, or where this one's was
   - UploadFailed          1  a file did not arrive; the manifest was not written, so no job began
   - StillRunning          1  the time limit of a wait has passed; the job itself goes on
@@ -66,6 +67,10 @@ class AlreadyRunning(MillraceError):
 
 
 class NotRunning(MillraceError):
+    pass
+
+
+class NotSetAside(MillraceError):
     pass
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from millrace.deployment import Deployment, SyncSource
+from millrace.errors import UsageError
 
 TITLE = "_document_title"  # the attribute in which the pipeline keeps a document's title, in either sink
 EXCERPT_CHARACTERS = 300  # as much as Kendra's own excerpts hold
+NOWHERE: Mapping[str, Any] = MappingProxyType({})
 _WORD = re.compile(r"\w+")
 MOST_RESULTS = 100  # Query's PageSize and Retrieve's numberOfResults
 
@@ -31,8 +34,9 @@ class Search(Protocol):
 
     name: str
 
-    def ask(self, question: str, limit: int = 10) -> list[Answer]:
-        """The best `limit` (1 to 100) documents for a question, best first."""
+    def ask(self, question: str, limit: int = 10, where: Mapping[str, Any] = NOWHERE) -> list[Answer]:
+        """The best `limit` (1 to 100) documents for a question, best first; only those whose metadata has these values.
+        Raises UsageError where that cannot be asked."""
 
 
 class KendraIndex:
@@ -42,7 +46,9 @@ class KendraIndex:
         self._kendra = kendra
         self._index_id = index_id
 
-    def ask(self, question: str, limit: int = 10) -> list[Answer]:
+    def ask(self, question: str, limit: int = 10, where: Mapping[str, Any] = NOWHERE) -> list[Answer]:
+        if where:
+            raise UsageError("only a knowledge base is asked by metadata; name its data source: --source SOURCE")
         said = self._kendra.query(IndexId=self._index_id, QueryText=question, PageSize=limit)
         return [self._answer(item) for item in said.get("ResultItems", [])]
 
@@ -63,12 +69,12 @@ class KnowledgeBase:
         self._runtime = runtime
         self._knowledge_base_id = knowledge_base_id
 
-    def ask(self, question: str, limit: int = 10) -> list[Answer]:
+    def ask(self, question: str, limit: int = 10, where: Mapping[str, Any] = NOWHERE) -> list[Answer]:
         """As Search. A knowledge base answers with passages: of several of one document, the best stands for it."""
         said = self._runtime.retrieve(
             knowledgeBaseId=self._knowledge_base_id,
             retrievalQuery={"text": question},
-            retrievalConfiguration={"vectorSearchConfiguration": {"numberOfResults": MOST_RESULTS}},
+            retrievalConfiguration={"vectorSearchConfiguration": {"numberOfResults": MOST_RESULTS, **_filter(where)}},
         )
         best: dict[str, Answer] = {}
         for passage in said["retrievalResults"]:
@@ -118,6 +124,14 @@ def shortened(text: str, question: str, most: int = EXCERPT_CHARACTERS) -> str:
     begin = min(begin, len(text) - most)
     stretch = text[begin : begin + most]
     return f"{'...' if begin else ''}{stretch.strip()}{'...' if begin + most < len(text) else ''}"
+
+
+def _filter(where: Mapping[str, Any]) -> dict[str, Any]:
+    """As Retrieve takes it: one condition stands alone, and more are joined."""
+    wanted = [{"equals": {"key": name, "value": value}} for name, value in where.items()]
+    if not wanted:
+        return {}
+    return {"filter": wanted[0] if len(wanted) == 1 else {"andAll": wanted}}
 
 
 def _one_line(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -16,9 +16,12 @@ from rich.console import Console
 
 from millrace import deployment, search
 from millrace.deployment import Deployment, Workflow
+from millrace.errors import UsageError
 from millrace.executions.adapter import Executions
 from millrace.executions.counting import Counting, Progress
 from millrace.executions.view import Requests, RunView
+from millrace.incidents.checking import Stores
+from millrace.incidents.waiting import WaitingTable
 from millrace.jobs import Jobs
 from millrace.reports import Reports
 from millrace.search import Search
@@ -73,11 +76,7 @@ class Context:
 
     def executions_of(self, workflow: Workflow) -> Executions:
         """Raises NotDeployed."""
-        if workflow is Workflow.KB_SYNC:
-            machine = self.deployment.sync.kb_sync_state_machine_arn
-        else:
-            machine = self.deployment.ingestion.state_machine_arn
-        return Executions(self.client("stepfunctions"), machine)
+        return Executions(self.client("stepfunctions"), self.deployment.state_machine_of(workflow))
 
     def workflow(self, chosen: Workflow | None) -> Workflow:
         """The chosen workflow, or else the first that is deployed."""
@@ -96,6 +95,16 @@ class Context:
         return Syncs(self.client("dynamodb"), self.deployment.sync.sync_table)
 
     @cached_property
+    def waiting(self) -> WaitingTable:
+        """The incidents that wait."""
+        return WaitingTable(self.client("dynamodb"), self.deployment.incidents.incident_sync_table)
+
+    @cached_property
+    def stores(self) -> Stores:
+        """Where incidents and their objects are."""
+        return Stores(self.client("dynamodb"), self.client("s3"), self.deployment.incidents)
+
+    @cached_property
     def search(self) -> Search:
         return search.of(self.deployment, self.client)
 
@@ -108,6 +117,20 @@ class Context:
     def seconds_between_looks(self) -> float:
         """How often to look at a running execution; AWS's quotas allow far more than one look a second."""
         return 0.2 if self.deployment.embedded else 1.0
+
+
+def settings_of(option: str, settings: Iterable[str]) -> dict[str, Any]:
+    """`NAME=VALUE`, given with this option: a value that is JSON is that value, any other a text. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"{option} {setting!r} is not NAME=VALUE")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
 
 
 def _as_json(value: Any) -> str:

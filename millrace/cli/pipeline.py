@@ -10,10 +10,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from millrace import submission
-from millrace.cli.context import Context
+from millrace.cli.context import Context, settings_of
+from millrace.cli.incidents import row_of_run, watch_run
 from millrace.cli.printing import (
     FIRST_USE,
     equation,
+    incident_runs_table,
     plain,
     retried,
     runs_table,
@@ -22,13 +24,14 @@ from millrace.cli.printing import (
     say_what_there_is,
     syncs_table,
 )
-from millrace.cli.syncing import find_sync, run_of_sync, watch_sync
+from millrace.cli.syncing import run_of_sync, watch_sync
 from millrace.cli.watching import (
     SECONDS_TO_WATCH,
     OfWorkflow,
     TimeLimit,
     WatchIt,
     execution_of_upload,
+    find_execution,
     job_of,
     last_execution_of,
     watch_to_its_end,
@@ -157,15 +160,20 @@ def watch(
     ctx: typer.Context,
     job: Annotated[
         str | None,
-        typer.Argument(help="A job's id, of kb_sync an execution's name or ARN; the newest execution if not given."),
+        typer.Argument(
+            help="A job's id, of the other workflows an execution's name or ARN; the newest execution if not given."
+        ),
     ] = None,
     workflow: OfWorkflow = None,
     time_limit: TimeLimit = SECONDS_TO_WATCH,
 ) -> None:
     """Show a job's states as they change, to its end. Ctrl-C stops watching; the job goes on."""
     context: Context = ctx.obj
-    if context.workflow(workflow) is Workflow.KB_SYNC:
-        raise typer.Exit(watch_sync(context, find_sync(context, job), time_limit).exit_code)
+    chosen = context.workflow(workflow)
+    if chosen is Workflow.KB_SYNC:
+        raise typer.Exit(watch_sync(context, find_execution(context, chosen, job), time_limit).exit_code)
+    if chosen is Workflow.INCIDENT_SYNC:
+        raise typer.Exit(watch_run(context, find_execution(context, chosen, job), time_limit).exit_code)
     execution = last_execution_of(context, job_of(context, job)) if job else _newest(context)
     raise typer.Exit(watch_to_its_end(context, execution, job, time_limit).exit_code)
 
@@ -214,7 +222,7 @@ def runs(
     """List the executions, newest first."""
     context: Context = ctx.obj
     chosen = context.workflow(workflow)
-    row, table = {Workflow.KENDRA_INGESTION: (_run, runs_table), Workflow.KB_SYNC: (run_of_sync, syncs_table)}[chosen]
+    row, table = ROWS[chosen]
     found = [row(context, execution) for execution in context.executions_of(chosen).newest(limit)]
     context.emit({"runs": found})
     if not found:
@@ -239,6 +247,14 @@ def _run(context: Context, execution: Execution) -> dict[str, Any]:
     }
 
 
+ROWS = {
+    Workflow.KENDRA_INGESTION: (_run, runs_table),
+    Workflow.KB_SYNC: (run_of_sync, syncs_table),
+    Workflow.INCIDENT_SYNC: (row_of_run, incident_runs_table),
+}
+"""What a row of `millrace runs` says, and how a table shows it."""
+
+
 def query(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(help="What to ask.")],
@@ -246,11 +262,17 @@ def query(
     source: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Ask the knowledge base of this data source of kb_sync.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Only documents of a knowledge base with this metadata; may be given repeatedly."
+        ),
+    ] = None,
 ) -> None:
     """Ask the index or the knowledge base: can what was ingested be found?"""
     context: Context = ctx.obj
     asked = of_source(context.deployment.sync.source(source), context.client) if source else context.search
-    answers = asked.ask(text, limit)
+    answers = asked.ask(text, limit, settings_of("--where", where or []))
     context.emit({"query": text, "answers": [answer.as_dict() for answer in answers]})
     if not answers:
         say(context.console, "no document answers this; other words may")

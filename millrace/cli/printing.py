@@ -19,6 +19,7 @@ NAMES_SHOWN = 5
 FIRST_USE = {
     Workflow.KENDRA_INGESTION: "hand in a folder: millrace submit FOLDER --watch",
     Workflow.KB_SYNC: "ask for a sync: millrace sync --wait",
+    Workflow.INCIDENT_SYNC: "run it: millrace incidents sync --wait",
 }
 """How a workflow is used for the first time."""
 
@@ -99,6 +100,35 @@ def syncs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
         seconds = f"{run['seconds']:.1f}"
         when = f"{began:%Y-%m-%d %H:%M:%S}"
         table.add_row(run["status"], plain(run["source"] or "-"), ticket, became, when, seconds, run["name"])
+    return table
+
+
+def incident_runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
+    """A row an execution of incident_sync: what it wrote and removed, and the job that covered it."""
+    table = _table("status", "became", "began", "seconds", "execution")
+    for run in runs:
+        began = run["startedAt"].astimezone()
+        when = f"{began:%Y-%m-%d %H:%M:%S}"
+        table.add_row(run["status"], plain(run["became"]), when, f"{run['seconds']:.1f}", run["name"])
+    return table
+
+
+def waiting_table(incidents: Iterable[Mapping[str, Any]]) -> Table:
+    """A row an incident that waits."""
+    table = _table("incident", "waits for", "since", "attempts", "reason")
+    for each in incidents:
+        attempts = str(each["attempts"] or "-")
+        table.add_row(plain(each["incident"]), each["waitsFor"], each["since"], attempts, plain(each["reason"] or "-"))
+    return table
+
+
+def findings_table(findings: Iterable[Mapping[str, str]]) -> Table:
+    """A row a finding of a check; what its kind means is told once, beside the first."""
+    table = _table("incident or object", "kind", "meaning")
+    told = ""
+    for each in findings:
+        table.add_row(plain(each["name"]), each["kind"], "" if each["kind"] == told else each["meaning"])
+        told = each["kind"]
     return table
 
 

@@ -12,7 +12,7 @@ from millrace.cli.context import Context
 from millrace.cli.printing import say, sources_table
 from millrace.cli.watching import SECONDS_TO_WATCH, TimeLimit, show
 from millrace.deployment import SyncSource, Workflow
-from millrace.errors import ExitCode, NotFound
+from millrace.errors import ExitCode
 from millrace.executions.adapter import Execution
 from millrace.executions.sync_outcome import SyncOutcome, advice, in_words, key_of_input, sync_outcome_of
 from millrace.executions.view import RunView, view_of
@@ -65,17 +65,6 @@ def sync(
 def ask(context: Context, source: SyncSource, *, wait: bool) -> Execution:
     """Start an execution that is one request for the source, however often the start is sent."""
     return context.executions_of(Workflow.KB_SYNC).start({**source.ids, "wait": wait}, name=f"asked-{uuid.uuid4()}")
-
-
-def find_sync(context: Context, name: str | None) -> Execution:
-    """The execution of that name or ARN; the newest if none is named. Raises NotFound."""
-    executions = context.executions_of(Workflow.KB_SYNC)
-    if name is not None:
-        return executions.describe(executions.arn_of(name))
-    newest = executions.newest(1)
-    if not newest:
-        raise NotFound("no sync has run yet; ask for one: millrace sync --wait")
-    return executions.describe(newest[0].arn)
 
 
 def watch_sync(context: Context, execution: Execution, time_limit: float) -> SyncOutcome:

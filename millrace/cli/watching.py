@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from millrace.cli.context import Context
-from millrace.cli.printing import equation, say
+from millrace.cli.printing import FIRST_USE, equation, say
 from millrace.deployment import Workflow
 from millrace.errors import ExitCode, NotFound
 from millrace.executions.adapter import Execution
@@ -50,6 +50,17 @@ def last_execution_of(context: Context, job: Job) -> Execution:
     if not job.execution:
         raise NotFound(f"the item of job {job.job_id} names no execution; list them: millrace runs")
     return context.executions.describe(context.executions.arn_of(job.execution))
+
+
+def find_execution(context: Context, workflow: Workflow, name: str | None) -> Execution:
+    """The workflow's execution of that name or ARN; the newest if none is named. Raises NotFound."""
+    executions = context.executions_of(workflow)
+    if name is not None:
+        return executions.describe(executions.arn_of(name))
+    newest = executions.newest(1)
+    if not newest:
+        raise NotFound(f"{workflow} has not run yet; {FIRST_USE[workflow]}")
+    return executions.describe(newest[0].arn)
 
 
 def execution_of_upload(context: Context, bucket: str, key: str, since: datetime) -> Execution:

@@ -17,7 +17,8 @@ PAGE = 1_000  # GetExecutionHistory's and ListExecutions' largest page
 
 @dataclass(frozen=True)
 class Execution:
-    """`redrivable` is whether Step Functions would take it up again, `redrives` how often it did."""
+    """`redrivable` is whether Step Functions would take it up again, `redrives` how often it did. `error` and `cause`
+    are of one that failed, timed out or was aborted."""
 
     arn: str
     name: str
@@ -28,6 +29,8 @@ class Execution:
     output: str | None = None
     redrivable: bool = False
     redrives: int = 0
+    error: str | None = None
+    cause: str | None = None
 
     @property
     def running(self) -> bool:
@@ -166,4 +169,6 @@ def _execution(said: dict[str, Any]) -> Execution:
         output=said.get("output"),
         redrivable=said.get("redriveStatus") == "REDRIVABLE",
         redrives=said.get("redriveCount", 0),
+        error=said.get("error"),
+        cause=said.get("cause"),
     )

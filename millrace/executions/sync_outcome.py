@@ -96,7 +96,7 @@ class SyncOutcome:
 def sync_outcome_of(view: RunView) -> SyncOutcome:
     """Judge an execution of kb_sync; of one that runs still it says the ticket, once there is one."""
     said = object_in(view.output)
-    job = _covering_job(said["job"]) if said.get("status") == COVERED else None
+    job = covering_job(said["job"]) if said.get("status") == COVERED else None
     return SyncOutcome(
         exit_code=_exit_code(view, job),
         status=said.get("status"),
@@ -105,6 +105,12 @@ def sync_outcome_of(view: RunView) -> SyncOutcome:
         job=job,
         owner=said.get("owner"),
     )
+
+
+def covering_job(said: Mapping[str, Any]) -> CoveringJob:
+    """`job` of kb_sync's output."""
+    result = said["result"]
+    return CoveringJob(said["id"], int(said["covers"]), statistics_of(result), _reasons(result))
 
 
 def statistics_of(job: Mapping[str, Any]) -> Statistics:
@@ -152,11 +158,6 @@ def _quoted(document: Mapping[str, Any]) -> str:
         return f"{document['Error']}: {in_words(str(document.get('Cause', '')))}"
     reasons = "; ".join(_reasons(document)) or "Bedrock gives no reason"
     return f"{_uncapitalized(document).get('status', 'unknown')} ({reasons})"
-
-
-def _covering_job(said: Mapping[str, Any]) -> CoveringJob:
-    result = said["result"]
-    return CoveringJob(said["id"], int(said["covers"]), statistics_of(result), _reasons(result))
 
 
 def _reasons(job: Mapping[str, Any]) -> tuple[str, ...]:

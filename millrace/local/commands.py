@@ -5,7 +5,6 @@ What only the embedded AWS needs is imported by the command that needs it: `mill
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from enum import StrEnum
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from millrace.cli.context import Context
+from millrace.cli.context import Context, settings_of
 from millrace.cli.printing import FIRST_USE
 from millrace.deployment import Workflow, from_outputs
 from millrace.errors import ExitCode, UsageError
@@ -35,6 +34,14 @@ class DeployOption(StrEnum):
 
     SFN = "sfn"
     SQS = "sqs"
+
+
+class Tale(StrEnum):
+    """The stories that can be told, each of a workflow."""
+
+    KENDRA_INGESTION = "kendra_ingestion"
+    KB_SYNC = "kb_sync"
+    INCIDENTS = "incidents"
 
 
 class Sink(StrEnum):
@@ -82,12 +89,19 @@ def apply(
         list[str] | None,
         typer.Option("--var", metavar="NAME=VALUE", help="A variable of terraform/; may be given more than once."),
     ] = None,
+    workflow: Annotated[
+        Workflow | None, typer.Option(help="Deploy it beside what is there; if not given, what the variables say.")
+    ] = None,
 ) -> None:
     """Package the functions and deploy terraform/ to it."""
     from millrace.local import laptop
 
     context: Context = ctx.obj
-    outputs = laptop.apply(context.folder, variables_of(var or []), _say(context))
+    variables = settings_of("--var", var or [])
+    if workflow is None:
+        outputs = laptop.apply(context.folder, variables, _say(context))
+    else:
+        outputs = laptop.add(context.folder, workflow, variables, _say(context))
     context.emit({"outputs": outputs})
     for workflow in from_outputs(outputs, "the apply").workflows:
         context.console.print(f"deployed {workflow.value}; {FIRST_USE[workflow]}", soft_wrap=True)
@@ -137,7 +151,7 @@ def down(ctx: typer.Context) -> None:
 @app.command()
 def demo(
     ctx: typer.Context,
-    workflow: Annotated[Workflow, typer.Option(help="Whose story.")] = Workflow.KENDRA_INGESTION,
+    workflow: Annotated[Tale, typer.Option(help="Whose story.")] = Tale.KENDRA_INGESTION,
     option: Annotated[DeployOption | None, typer.Option(help="What drives kendra_ingestion; sfn if not given.")] = None,
     sink: Annotated[
         Sink | None, typer.Option(help="What takes the documents of kendra_ingestion; kendra if not given.")
@@ -146,32 +160,19 @@ def demo(
     """Deploy a workflow beside what is there, and tell its story.
 
     kendra_ingestion: ingest the sample, report, ask a question. kb_sync: upload at once, see the requests coalesced and
-    covered, ask a question for each upload.
+    covered, ask a question for each upload. incidents: close incidents, find them, reopen and delete some.
     """
-    from millrace.local.demos import kb_sync, kendra_ingestion
+    from millrace.local.demos import incidents, kb_sync, kendra_ingestion
 
     context: Context = ctx.obj
     command = _how_to_call(context.folder)
-    if workflow is Workflow.KB_SYNC:
+    if workflow is not Tale.KENDRA_INGESTION:
         if option or sink:
-            raise UsageError("--option and --sink are kendra_ingestion's; leave them out with --workflow kb_sync")
-        raise typer.Exit(kb_sync.tell(context, command))
+            raise UsageError(f"--option and --sink are kendra_ingestion's; leave them out with --workflow {workflow}")
+        tell = {Tale.KB_SYNC: kb_sync.tell, Tale.INCIDENTS: incidents.tell}[workflow]
+        raise typer.Exit(tell(context, command))
     option, sink = option or DeployOption.SFN, sink or Sink.KENDRA
     raise typer.Exit(kendra_ingestion.tell(context, command, option=option.value, sink=sink.value))
-
-
-def variables_of(settings: list[str]) -> dict[str, Any]:
-    """`NAME=VALUE` as Terraform takes them: a value that is JSON is that value, any other is a string."""
-    found: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageError(f"--var {setting!r} is not NAME=VALUE")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
-    return found
 
 
 def _facts(instance: Instance) -> dict[str, Any]:

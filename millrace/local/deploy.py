@@ -54,8 +54,8 @@ def apply(
     """Deploy, and return Terraform's outputs. Raises TerraformFailed, and PackagingError.
 
     What the variables leave open is chosen here: names of buckets, packages built for this machine, the sink that they
-    ask for (`sinks`), with the attributes of that file, and the data source of kb_sync (`sync_sources`). `say` hears
-    one line for each step.
+    ask for (`sinks`), with the attributes of that file, and the data sources of kb_sync and incident_sync
+    (`sync_sources`). `say` hears one line for each step.
     """
     given = dict(variables or {})
     if "package_dir" not in given:
@@ -67,20 +67,23 @@ def apply(
         chosen = sinks.variables(instance, chosen, index_attributes, say) | chosen
     if Workflow.KB_SYNC in workflows and "sync_sources" not in chosen:
         chosen = sync_sources.variables(instance, say) | chosen
+    if Workflow.INCIDENT_SYNC in workflows and "incident_source" not in chosen:
+        chosen |= sync_sources.with_incidents(instance, chosen.get("sync_sources", {}), say)
     _write_json(_place(instance) / NEXT_VARIABLES, chosen)
     with _terraform(instance) as core:
         core.init()
-        found = _apply(core, instance, _arguments(given), say)
+        found = _apply(core, instance, _arguments({name: chosen[name] for name in given}), say)
     _write_json(instance.folder / DEPLOYMENT, {"endpoint": instance.url, "region": instance.region, "outputs": found})
     return found
 
 
 def beside(instance: Instance, workflow: Workflow) -> dict[str, Any]:
-    """The variables by which an apply adds a workflow to what the last one deployed, and leaves that as it is."""
+    """The variables by which an apply adds a workflow, with those that it needs, to what the last one deployed, and
+    leaves that as it is."""
     last = _read_json(_place(instance) / VARIABLES)
     there = last.get("workflows", DEFAULT_WORKFLOWS) if last else ()
     last.pop("package_dir", None)  # named, it would be taken as built
-    return {**last, "workflows": sorted({*there, workflow.value})}
+    return {**last, "workflows": sorted({*there, *workflow.with_its_needs})}
 
 
 def plan(instance: Instance, variables: Mapping[str, Any] | None = None) -> list[Change]:

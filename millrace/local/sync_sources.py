@@ -1,9 +1,10 @@
-"""Data sources for kb_sync on an embedded AWS. On AWS bucket, knowledge base and data source are the user's own and no
-part of `terraform/`, so a deployment to a laptop makes them before it, once, and finds them again by name."""
+"""Data sources for kb_sync and incident_sync on an embedded AWS. On AWS bucket, knowledge base and data source are the
+user's own and no part of `terraform/`, so a deployment to a laptop makes them before it, once, and finds them again by
+name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,14 +13,23 @@ from millrace.local.instance import Instance
 from millrace.local.knowledge_bases import Say, knowledge_base
 
 NAME = "images"
+INCIDENTS = "incidents"
 BUCKET = "millrace-data"
-BASE = "millrace-images"
 
 
 def variables(instance: Instance, say: Say) -> dict[str, Any]:
     """The variables of `terraform/` that name the source and let its bucket send events."""
     _bucket(instance)
-    return variables_of([made(instance, NAME, BUCKET, base=BASE, say=say)])
+    return variables_of([made(instance, NAME, BUCKET, base=f"millrace-{NAME}", say=say)])
+
+
+def with_incidents(instance: Instance, sources: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    """The variables that name these sources and one for the incidents: its only writer is incident_sync, which asks for
+    syncs by itself, so the objects' events ask for none."""
+    _bucket(instance)
+    named = variables_of([made(instance, INCIDENTS, BUCKET, base=f"millrace-{INCIDENTS}", say=say)])
+    own = {**named["sync_sources"][INCIDENTS], "events": False}
+    return {"sync_sources": {**sources, INCIDENTS: own}, "incident_source": INCIDENTS}
 
 
 def made(instance: Instance, name: str, bucket: str, *, base: str, say: Say = lambda _line: None) -> SyncSource:

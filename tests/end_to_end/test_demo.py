@@ -50,6 +50,24 @@ def check_sync(story: str) -> None:
         assert answer in " ".join(story.split())
 
 
+def check_incidents(story: str) -> None:
+    """The steps of the third story, with one set aside and two gone again."""
+    for step in range(1, 9):
+        assert f"\n{step}  " in f"\n{story}"
+    told = " ".join(story.split())
+    for said in (
+        "12 incidents come into the table incidents, 9 of them closed",
+        "searchable 8",
+        "INC-2025-025: closed_at",
+        "INC-2025-022: ",
+        '"hours_without_water": 2.75',
+        "written 0, removed 2",
+        "INC-2025-014 and INC-2025-031 are gone",
+        "two are gone again",
+    ):
+        assert said in told
+
+
 def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "aws"
     try:
@@ -62,6 +80,13 @@ def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: P
         check_sync(beside.stdout)
         (source,) = json.loads(millrace(folder, "sources", "--json").stdout)["sources"]
         assert (source["source"], source["pending"]) == ("images", 0)
+
+        third = millrace(folder, "local", "demo", "--workflow", "incidents")
+        assert third.returncode == 0, third.stdout + third.stderr
+        check_incidents(third.stdout)
+        sources = json.loads(millrace(folder, "sources", "--json").stdout)["sources"]
+        assert {source["source"]: source["pending"] for source in sources} == {"images": 0, "incidents": 0}
+        assert json.loads(millrace(folder, "incidents", "check", "--json").stdout)["findings"] == []
 
         second = millrace(folder, "local", "demo")
         assert second.returncode == 0, second.stdout + second.stderr

@@ -16,7 +16,6 @@ from kendra_ingestion import (
     process_batch,
     verify,
 )
-from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.calling import Means
 from kendra_ingestion.documents import Document, JobKey
 from kendra_ingestion.folder import Folder
@@ -27,6 +26,7 @@ from kendra_ingestion.pacing import Pacer
 from kendra_ingestion.packing import KENDRA_LIMITS
 from kendra_ingestion.planning import FULL
 from kendra_ingestion.workspace import Workspace
+from shared.backoff import Backoff
 from tests.fakes.clock import FakeClock
 from tests.fakes.kendra import FakeKendra
 from tests.fakes.ledger import FakeLedger

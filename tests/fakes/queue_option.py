@@ -13,7 +13,6 @@ from moto import mock_aws
 
 from kendra_ingestion import dead_letter_worker, del_worker, producer, put_worker, task_token, working
 from kendra_ingestion.account import Account
-from kendra_ingestion.backoff import Backoff
 from kendra_ingestion.calling import Means
 from kendra_ingestion.documents import Action, Document, JobKey
 from kendra_ingestion.inbox import Inbox
@@ -24,6 +23,7 @@ from kendra_ingestion.outcomes import Outcome, from_lines
 from kendra_ingestion.pacing import Pacer
 from kendra_ingestion.progress import Progress
 from kendra_ingestion.workspace import Workspace
+from shared.backoff import Backoff
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import Fuse
 from tests.fakes.kendra import FakeKendra

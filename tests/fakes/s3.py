@@ -114,9 +114,12 @@ class FakeS3:
             raise client_error("CopyObject", "NoSuchKey", status=404)
         return {"CopyObjectResult": self.put_object(Bucket=Bucket, Key=Key, Body=stored.body)}
 
-    def delete_object(self, *, Bucket: str, Key: str, IfMatch: str) -> dict[str, Any]:
+    def delete_object(self, *, Bucket: str, Key: str, IfMatch: str = "") -> dict[str, Any]:
         if Key in self.forbidden:
             raise client_error("DeleteObject", "AccessDenied", status=403)
+        if not IfMatch:
+            self.buckets[Bucket].pop(Key, None)
+            return {}
         stored = self.buckets[Bucket].get(Key)
         if stored is None:
             raise client_error("DeleteObject", "NoSuchKey", status=404)

@@ -71,6 +71,7 @@ class FakeS3:
 
 INGESTION_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kendra-ingestion"
 SYNC_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kb-sync"
+INCIDENT_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-incident-sync"
 
 
 @dataclass
@@ -100,7 +101,7 @@ class FakeExecution:
 
 @dataclass
 class FakeStates:
-    """The two state machines. A history is revealed `step` events at each reading of it (0: all at once)."""
+    """The state machines. A history is revealed `step` events at each reading of it (0: all at once)."""
 
     executions: list[FakeExecution] = field(default_factory=list)
     step: int = 0
@@ -154,7 +155,7 @@ class FakeStates:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         execution = self._find(executionArn)
-        optional = {"input": execution.input, "output": execution.output, "stopDate": execution.ended}
+        optional = {"input": execution.input, "output": execution.output}
         return {
             **self._short(execution),
             "redriveStatus": execution.redrive_status,
@@ -188,6 +189,7 @@ class FakeStates:
             "name": execution.name,
             "status": execution.status,
             "startDate": execution.started,
+            **({"stopDate": execution.ended} if execution.ended else {}),
         }
 
 
@@ -232,12 +234,15 @@ class FakeKendra:
 class FakeKnowledgeBase:
     def __init__(self, passages: Iterable[dict[str, Any]] = ()) -> None:
         self.passages = list(passages)
+        self.filters: list[dict[str, Any] | None] = []
 
     def retrieve(
         self, *, knowledgeBaseId: str, retrievalQuery: dict[str, str], retrievalConfiguration: dict[str, Any]
     ) -> dict[str, Any]:
         assert (len(knowledgeBaseId), bool(retrievalQuery["text"])) == (10, True)
-        limit = retrievalConfiguration["vectorSearchConfiguration"]["numberOfResults"]
+        asked = retrievalConfiguration["vectorSearchConfiguration"]
+        self.filters.append(asked.get("filter"))
+        limit = asked["numberOfResults"]
         assert 1 <= limit <= 100
         return {"retrievalResults": self.passages[:limit]}
 
@@ -258,7 +263,7 @@ class FakeAws:
         services = self
 
         class Connected(Deployment):
-            def client(self, service: str) -> Any:
+            def client(self, service: str, **_: Any) -> Any:
                 return getattr(services, service.replace("-", "_"))
 
         found = from_outputs({**OUTPUTS, **self.outputs}, "a test", "http://127.0.0.1:1")
@@ -293,6 +298,18 @@ SYNC_ONLY: dict[str, Any] = {
     "workflows": ["kb_sync"],
 }
 """Where kb_sync alone is deployed, the outputs of the other workflow are null."""
+INCIDENTS: dict[str, Any] = {
+    **SYNC,
+    "workflows": ["kb_sync", "incident_sync"],
+    "sync_sources": {"images": SOURCE, "incidents": {**SOURCE, "data_source_id": "DS87654321", "prefix": "incidents/"}},
+    "incident_sync_state_machine_arn": INCIDENT_MACHINE,
+    "incidents_table": "incidents",
+    "incident_sync_table": "millrace-incident-sync",
+    "incident_batch_sync_function": "incident-kb-batch-sync",
+    "incident_source": "incidents",
+    "incident_prefix": "incidents/closed/",
+    "incident_dead_letter_queue_url": "http://127.0.0.1:1/123456789012/millrace-incident-changes-dead-letters",
+}
 BEDROCK: dict[str, Any] = {
     "sink": "bedrock",
     "kendra_index_id": None,

@@ -120,3 +120,42 @@ def covered_by(job: str, covers: int, *, ticket: int = 1, failed: int = 0, reaso
     }
     found = {"id": job, "covers": covers, "result": result}
     return {"status": "covered", "key": "KB12345678/DS12345678", "ticket": ticket, "job": found}
+
+
+def a_run(
+    output: dict[str, Any] | None = None, *, sync: dict[str, Any] | None = None, error: tuple[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """An execution of incident_sync: one pass, which counts `sync`, and then this output or this error and cause;
+    without either it runs still, and without `sync` it is in its pass."""
+    writer = HistoryWriter()
+    writer.add("ExecutionStarted", {"input": "{}"})
+    counts = sync or (output or {}).get("sync")
+    if counts:
+        writer.task("SyncBatch", output={"batch": {}})
+        writer.task("CountPass", output={"sync": counts})
+        if not error:
+            writer.task("SyncDone", output={"sync": counts})
+    else:
+        writer.enter("SyncBatch")
+    if error:
+        writer.add("ExecutionFailed", {"error": error[0], "cause": error[1]})
+    elif output is not None:
+        writer.succeed(output)
+    return writer.events
+
+
+def counted(
+    synced: int = 8, removed: int = 0, failed: int = 0, set_aside: int = 0, *, overtaken: int = 0, more: bool = False
+) -> dict[str, Any]:
+    """`sync` of a run's output."""
+    counts = {"synced": synced, "removed": removed, "failed": failed, "setAside": set_aside, "overtaken": overtaken}
+    return {**counts, "passes": 1, "more": more}
+
+
+def run_output(sync: dict[str, Any] | None = None, job: str | None = "J1", **counts: int) -> dict[str, Any]:
+    """A run's output: covered by this job, or with nothing to cover."""
+    covered = covered_by(job, 1)["job"] if job else None
+    none = {"searchable": 0, "removed": 0, "failed": 0, "setAside": 0}
+    ingestion = {"requested": job is not None, "job": covered, **none, **counts}
+    begun = {"run": "asked-1", "startedAt": "2025-10-05T12:00:00Z", "seconds": 9.5}
+    return {"status": "completed", **begun, "sync": sync or counted(), "ingestion": ingestion}

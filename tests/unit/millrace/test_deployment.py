@@ -7,13 +7,14 @@ import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from millrace import deployment, terraform_core
 from millrace.deployment import Workflow, find, from_outputs
 from millrace.errors import NoDeployment, NotDeployed, UsageError
-from tests.fakes.operator.aws import BEDROCK, OUTPUTS, QUEUES, SYNC, SYNC_ONLY
+from tests.fakes.operator.aws import BEDROCK, INCIDENTS, OUTPUTS, QUEUES, SYNC, SYNC_ONLY
 
 WRAPPED = {name: {"value": value, "type": "string", "sensitive": False} for name, value in OUTPUTS.items()}
 URL = "http://127.0.0.1:4999"
@@ -103,6 +104,38 @@ def test_both_workflows_can_be_deployed_together() -> None:
 def test_what_kb_sync_needs_is_named() -> None:
     with pytest.raises(NoDeployment, match="lacks the outputs sync_sources, sync_table;"):
         from_outputs({**OUTPUTS, **SYNC, "sync_table": None, "sync_sources": None}, "here")
+
+
+def test_incident_sync_knows_the_source_that_its_incidents_are_written_to() -> None:
+    found = from_outputs({**OUTPUTS, **INCIDENTS}, "here")
+    assert found.workflows == (Workflow.KB_SYNC, Workflow.INCIDENT_SYNC)
+    assert (found.incidents.source.name, found.incidents.bucket) == ("incidents", "data")
+    assert found.incidents.incident_prefix == "incidents/closed/"
+
+
+@pytest.mark.parametrize(
+    ("departure", "missing"),
+    [
+        ({"incidents_table": None, "incident_source": None}, "incidents_table, incident_source"),
+        ({"incident_source": "elsewhere"}, "sync_sources.elsewhere"),
+        ({"workflows": ["incident_sync"]}, "sync_sources.incidents"),
+    ],
+)
+def test_what_incident_sync_needs_is_named(departure: dict[str, Any], missing: str) -> None:
+    with pytest.raises(NoDeployment, match=f"lacks the outputs {missing};"):
+        from_outputs({**OUTPUTS, **INCIDENTS, **departure}, "here")
+
+
+def test_where_incident_sync_is_not_deployed_its_commands_say_so() -> None:
+    with pytest.raises(NotDeployed, match="add incident_sync to the variable workflows"):
+        _ = from_outputs({**OUTPUTS, **SYNC}, "here").incidents
+
+
+def test_each_workflow_is_a_state_machine_and_names_what_it_cannot_be_without() -> None:
+    found = from_outputs({**OUTPUTS, **INCIDENTS, "workflows": list(Workflow)}, "here")
+    assert len({found.state_machine_of(workflow) for workflow in Workflow}) == len(Workflow)
+    assert Workflow.INCIDENT_SYNC.with_its_needs == {Workflow.KB_SYNC, Workflow.INCIDENT_SYNC}
+    assert Workflow.KB_SYNC.with_its_needs == {Workflow.KB_SYNC}
 
 
 def test_a_workflow_of_another_version_is_named() -> None:
@@ -199,3 +232,10 @@ def test_clients_of_aws_use_its_own_endpoint_in_the_deployments_region(
         monkeypatch.delenv(name)
     client = from_outputs({**OUTPUTS, "aws_region": "eu-west-1"}, "here").client("stepfunctions")
     assert client.meta.endpoint_url == "https://states.eu-west-1.amazonaws.com"
+
+
+def test_a_client_can_be_given_more_patience_than_the_others() -> None:
+    for endpoint in (None, URL):
+        client = from_outputs(OUTPUTS, "here", endpoint).client("lambda", read_timeout=930)
+        assert client.meta.config.read_timeout == 930
+        assert client.meta.config.retries["total_max_attempts"] == 8

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from millrace.errors import UsageError
 from millrace.search import Answer, KendraIndex, KnowledgeBase, of, shortened
 from tests.fakes.operator.aws import BEDROCK, FakeAws, FakeKendra, FakeKnowledgeBase
 
@@ -36,6 +39,33 @@ def test_a_passage_of_a_knowledge_base_is_an_answer() -> None:
         FakeKnowledgeBase([passage("handbook-screens", "the rake\nruns", _document_title="Raking the screens")]), BASE
     )
     assert base.ask("rake") == [Answer("handbook-screens", "Raking the screens", "the rake runs", "")]
+
+
+@pytest.mark.parametrize(
+    ("where", "sent"),
+    [
+        ({}, None),
+        ({"service": "intake"}, {"equals": {"key": "service", "value": "intake"}}),
+        (
+            {"service": "intake", "attempts": 2},
+            {
+                "andAll": [
+                    {"equals": {"key": "service", "value": "intake"}},
+                    {"equals": {"key": "attempts", "value": 2}},
+                ]
+            },
+        ),
+    ],
+)
+def test_metadata_is_asked_for_as_retrieve_takes_it(where: dict[str, Any], sent: dict[str, Any] | None) -> None:
+    fake = FakeKnowledgeBase()
+    KnowledgeBase(fake, BASE).ask("rake", where=where)
+    assert fake.filters == [sent]
+
+
+def test_kendra_is_not_asked_by_metadata_and_says_who_is() -> None:
+    with pytest.raises(UsageError, match="--source"):
+        KendraIndex(FakeKendra(), INDEX).ask("rake", where={"service": "intake"})
 
 
 def test_a_document_answers_once_with_its_best_passage() -> None:

@@ -166,7 +166,7 @@ class TestRunsAndWatch:
     def test_where_kb_sync_alone_is_deployed_no_workflow_need_be_named(self, aws: FakeAws) -> None:
         aws.outputs = dict(SYNC_ONLY)
         assert "millrace sync" in run("runs").stdout
-        assert "no sync has run yet" in run("watch").stderr
+        assert "kb_sync has not run yet" in run("watch").stderr
         aws.stepfunctions.add(ended("first", covered_by("J1", 2)))
         assert "first" in run("runs").stdout
         assert "covered by job J1" in run("watch").stdout
@@ -263,6 +263,17 @@ class TestQuery:
         assert "no document answers" in run("query", "the heron's name").stdout
         aws.outputs = dict(SYNC_ONLY)
         assert "Bartholomew" in run("query", "the heron's name").stdout
+
+    def test_its_answers_can_be_limited_by_their_metadata(self, aws: FakeAws) -> None:
+        run("query", "why", "--source", "images", "--where", "service=intake", "--where", "priority=P1")
+        (sent,) = aws.bedrock_agent_runtime.filters
+        assert sent == {
+            "andAll": [
+                {"equals": {"key": "service", "value": "intake"}},
+                {"equals": {"key": "priority", "value": "P1"}},
+            ]
+        }
+        assert run("query", "why", "--source", "images", "--where", "intake").exit_code == ExitCode.USAGE
 
     def test_an_unknown_source_is_wrong_usage(self) -> None:
         assert run("query", "anything", "--source", "pictures").exit_code == ExitCode.USAGE

@@ -107,3 +107,8 @@ def test_a_workflow_joins_those_that_are_there_with_their_variables(tmp_path: Pa
 def test_what_is_added_is_packaged_anew(tmp_path: Path) -> None:
     found = deploy.beside(after_an_apply(tmp_path, {"package_dir": "there"}), Workflow.KB_SYNC)
     assert "package_dir" not in found
+
+
+def test_a_workflow_brings_those_that_it_cannot_be_without(tmp_path: Path) -> None:
+    found = deploy.beside(after_an_apply(tmp_path, {}), Workflow.INCIDENT_SYNC)
+    assert found == {"workflows": ["incident_sync", "kb_sync"]}

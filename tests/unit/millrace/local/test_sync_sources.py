@@ -44,6 +44,24 @@ def test_the_data_source_scans_what_sends_the_events_and_its_role_may_read_that(
     assert {statement["Resource"].split("/")[0] for statement in policy["Statement"]} == {"arn:aws:s3:::millrace-data"}
 
 
+def test_the_incidents_come_beside_the_sources_that_are_there_and_their_uploads_ask_for_nothing() -> None:
+    instance = FakeInstance()
+    images = variables(instance)["sync_sources"]
+    found = sync_sources.with_incidents(instance, images, lambda _line: None)  # type: ignore[arg-type]
+    assert found["incident_source"] == "incidents"
+    assert found["sync_sources"].keys() == {"images", "incidents"}
+    assert found["sync_sources"]["images"] == images["images"]
+    assert found["sync_sources"]["incidents"] == {
+        "knowledge_base_id": "KB12345678",
+        "data_source_id": "DS12345678",
+        "bucket": "millrace-data",
+        "prefix": "incidents/",
+        "events": False,
+    }
+    assert len(instance.bedrock_agent.bases) == 2, "a knowledge base of its own"
+    assert len(instance.s3.made) == 1
+
+
 def test_a_bucket_in_another_region_names_it() -> None:
     instance = FakeInstance()
     instance.region = "eu-west-1"
