@@ -138,15 +138,24 @@ def check(
     repair: Annotated[
         bool, typer.Option("--repair", help="Let what is wrong wait for a sync, which writes or removes it.")
     ] = False,
+    rewrite: Annotated[
+        bool,
+        typer.Option(
+            "--rewrite",
+            help="Repair, and let every incident that is written wait too: for changes of text that were lost.",
+        ),
+    ] = False,
     limit: Rows = ROWS_SHOWN,
 ) -> None:
     """Compare both tables and the bucket, from end to end: is every closed incident written, and nothing else?
 
-    What waits is in good hands and no finding. Exit code 3 where something is wrong, and is not repaired.
+    What waits is in good hands and no finding. What a document says is not compared with its incident. Exit code 3
+    where something is wrong, and is not repaired.
     """
     context: Context = ctx.obj
-    found = checking.check(context.stores)
-    left = checking.repair(found.findings, context.waiting, datetime.now(UTC)) if repair else list(found.findings)
+    found = checking.check(context.stores, rewrite=rewrite)
+    repairs = repair or rewrite
+    left = checking.repair(found.findings, context.waiting, datetime.now(UTC)) if repairs else list(found.findings)
     repaired = len(found.findings) - len(left)
     context.emit({**found.as_dict(), "repaired": repaired, "left": len(left)})
     console = context.console

@@ -56,6 +56,7 @@ class Kind(StrEnum):
     NOT_REMOVED = "not-removed"
     OBJECT_MISSING = "object-missing"
     ORPHANED = "orphaned"
+    UNPROVEN = "unproven"
     FOREIGN = "foreign"
 
     @property
@@ -66,6 +67,7 @@ class Kind(StrEnum):
             Kind.NOT_REMOVED: "reopened or deleted, but still in the knowledge base",
             Kind.OBJECT_MISSING: "marked as written, but its document or metadata is not in the bucket",
             Kind.ORPHANED: "objects of an incident that is not closed, or is not there",
+            Kind.UNPROVEN: "closed and written; whether its document is of today's text is not known",
             Kind.FOREIGN: "an object under the prefix that no incident can have; remove or move it by hand",
         }[self]
 
@@ -121,6 +123,11 @@ def judge(facts: Fact) -> Kind | None:
     if Fact.REGISTERED in facts and Fact.REMOVED not in facts:
         return Kind.NOT_REMOVED
     return Kind.ORPHANED if facts & OBJECTS else None
+
+
+def _is_well(facts: Fact) -> bool:
+    """Whether it is closed and written, and waits for nobody."""
+    return Fact.CLOSED in facts and Fact.WAITING not in facts and judge(facts) is None
 
 
 class Stores:
@@ -183,8 +190,10 @@ class Stores:
         return self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
 
 
-def check(stores: Stores) -> Checked:
-    """Compare the tables and the bucket. It reads all of both tables and lists all of the prefix."""
+def check(stores: Stores, *, rewrite: bool = False) -> Checked:
+    """Compare the tables and the bucket. It reads all of both tables and lists all of the prefix.
+
+    What documents say is not compared; to `rewrite` calls those UNPROVEN that are as they should be otherwise."""
     known: dict[str, Fact] = {}
     for name, fact in chain(stores.incidents(), stores.items(), stores.objects()):
         if fact:
@@ -195,6 +204,8 @@ def check(stores: Stores) -> Checked:
         kinds = zip(suspects, pool.map(lambda name: judge(stores.look_again(name)), suspects), strict=True)
         wrong = [Finding(kind, name) for name, kind in kinds if kind]
     wrong += [Finding(Kind.FOREIGN, key) for key in foreign]
+    if rewrite:
+        wrong += [Finding(Kind.UNPROVEN, name) for name, facts in known.items() if _is_well(facts)]
     return Checked(
         closed=sum(Fact.CLOSED in facts for facts in known.values()),
         registered=sum(Fact.REGISTERED in facts for facts in known.values()),

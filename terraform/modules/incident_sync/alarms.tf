@@ -28,7 +28,7 @@ locals {
     }
     changes = {
       name        = "${var.name_prefix}-incident-changes"
-      description = "Changes of incidents could not be noted down: ${module.dead_letters.name} tells where in the stream they are, and millrace incidents check --repair makes up for them."
+      description = "Changes of incidents could not be noted down: ${module.dead_letters.name} tells where in the stream they are, and millrace incidents check --rewrite makes up for them."
       adds        = ["dead_letters"]
       subtracts   = []
       breach      = "GreaterThanOrEqualToThreshold"

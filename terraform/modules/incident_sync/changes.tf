@@ -20,7 +20,7 @@ resource "aws_lambda_event_source_mapping" "changes" {
   }
 }
 
-# Where in the stream changes are that could not be noted down; `millrace incidents check --repair` makes up for them.
+# Where in the stream changes are that could not be noted down; `millrace incidents check --rewrite` makes up for them.
 module "dead_letters" {
   source = "../queue"
 

@@ -89,7 +89,7 @@ locals {
     | | `millrace watch RUN --workflow incident_sync` | shows its states, the one that failed and the cause |
     | | `millrace incidents sync --wait` | starts a run and tells what it did |
     | asked and not completed | `millrace runs --workflow kb_sync` | lists what asked for a job, and how it ended; the next run asks again |
-    | dead letters | `millrace incidents check --repair` | compares tables and bucket, and makes what differs wait for the next run |
+    | dead letters | `millrace incidents check --rewrite` | compares tables and bucket, and makes what differs, and all that is written, wait for the next run |
 
     Runs are executions of `${local.name}`. Functions say what they did in `/aws/lambda/<name>`: ${join(", ", [for function in local.functions : "`${function.name}`"])}.
   MARKDOWN

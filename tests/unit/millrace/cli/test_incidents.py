@@ -191,6 +191,15 @@ class TestCheck:
         assert there.item_of("INC-1")["waits_for"] == "sync"
         assert run("incidents", "check").exit_code == ExitCode.OK
 
+    def test_to_rewrite_lets_what_is_written_wait_as_well(self, there: IncidentStores) -> None:
+        there.written("INC-1")
+        there.incident("INC-2")
+        done = run("incidents", "check", "--rewrite")
+        assert done.exit_code == ExitCode.OK
+        assert "not-registered 1, unproven 1" in done.stdout
+        assert "2 wait for a sync now" in done.stdout
+        assert there.item_of("INC-1")["waits_for"] == "sync"
+
     def test_what_cannot_be_repaired_is_left_and_told(self, there: IncidentStores) -> None:
         there.incident("INC-1")
         there.put("notes.txt")

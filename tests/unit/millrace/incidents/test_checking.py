@@ -123,6 +123,21 @@ class TestChecking:
         assert {name for name, _ in found(there)} == {"INC-1", "INC-2", "INC-3"}
 
 
+class TestRewriting:
+    def test_what_is_written_and_waits_for_nobody_is_unproven(self, there: IncidentStores) -> None:
+        there.written("INC-1")
+        there.written("INC-2", "ingestion")
+        there.written("INC-3", "person")
+        there.incident("INC-4", "OPEN")
+        there.item("INC-5", made="removed")
+        there.incident("INC-6")
+        findings = check(there.stores, rewrite=True).findings
+        told = {(finding.name, str(finding.kind)) for finding in findings}
+        assert told == {("INC-1", "unproven"), ("INC-2", "unproven"), ("INC-6", "not-registered")}
+        assert repair(findings, there.waiting, NOW) == []
+        assert {each.incident_id for each in there.waiting.waiting(WaitsFor.SYNC)} == {"INC-1", "INC-2", "INC-6"}
+
+
 class TestRepairing:
     def test_what_is_wrong_waits_for_a_sync_and_is_no_finding_then(self, there: IncidentStores) -> None:
         there.incident("never-told")
