@@ -9,7 +9,7 @@ import sys
 import benchmarks
 from benchmarks.figure import show
 
-HELPERS = {"__main__", "figure", "generated", "pipeline", "usage"}
+HELPERS = {"__main__", "figure", "generated", "incident_table", "pipeline", "usage"}
 
 
 def names() -> list[str]:

@@ -153,9 +153,9 @@ class SyncStack(Stack):
         found = pages.paginate(TableName=self.outputs["sync_table"], ConsistentRead=True)
         return {item["key"]["S"]: item for page in found for item in page["Items"]}
 
-    def measured(self) -> list[dict[str, Any]]:
-        """What the metrics function has written in CloudWatch's embedded metric format."""
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=METRICS_LOGS)
+    def measured(self, log_group: str = METRICS_LOGS) -> list[dict[str, Any]]:
+        """What a metrics function has written in CloudWatch's embedded metric format: kb_sync's, or that of the log."""
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group)
         lines = [event["message"] for page in pages for event in page["events"]]
         return [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' in line]
 
