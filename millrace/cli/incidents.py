@@ -11,13 +11,12 @@ import typer
 
 from millrace.cli.context import Context
 from millrace.cli.printing import by_code, findings_table, say, waiting_table
-from millrace.cli.watching import SECONDS_TO_WATCH, TimeLimit, show
+from millrace.cli.watching import SECONDS_TO_WATCH, TimeLimit, show_execution, tell_end
 from millrace.deployment import Workflow
 from millrace.errors import ExitCode, MillraceError, NotSetAside, UsageError
 from millrace.executions.adapter import Execution
 from millrace.executions.incident_outcome import IncidentOutcome, advice, cause_in_words, incident_outcome_of
 from millrace.executions.view import RunView, Status, view_of
-from millrace.executions.watching import Pace, follow
 from millrace.incidents import checking
 from millrace.incidents.runs import start_run
 from millrace.incidents.waiting import WaitsFor
@@ -176,33 +175,16 @@ def check(
 
 def watch_run(context: Context, execution: Execution, time_limit: float) -> IncidentOutcome:
     """Show an execution of incident_sync until it has ended, then what became of the incidents."""
-    history = context.executions_of(Workflow.INCIDENT_SYNC).history(execution.arn)
-    pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
-    going_on = GOING_ON.format(name=execution.name)
-    return conclude(context, show(context, follow(history, pace, going_on=going_on), going_on))
+    return conclude(context, show_execution(context, Workflow.INCIDENT_SYNC, execution, time_limit, GOING_ON))
 
 
 def conclude(context: Context, view: RunView) -> IncidentOutcome:
     """Say what became of the incidents."""
     outcome = incident_outcome_of(view)
-    took = round(view.seconds(datetime.now(UTC)), 3)
     message = cause_in_words(view.cause) if view.error else None
-    context.emit(
-        {
-            "type": "end",
-            "status": str(view.status),
-            **_counts(outcome),
-            "error": view.error,
-            "cause": view.cause,
-            "message": message,
-            "seconds": took,
-            "exitCode": int(outcome.exit_code),
-        }
-    )
+    took = tell_end(context, view, outcome.exit_code, message, **_counts(outcome))
     console = context.console
     if outcome.exit_code is ExitCode.FAILED:
-        said = f"{view.error}: {message}" if view.error else "it did not end by itself"
-        say(console, f"{view.status} after {took:.1f} s: {said}", "red")
         if outcome.sync is not None:
             say(console, f"before that: {outcome.sync}")
         say(console, advice(view.error))

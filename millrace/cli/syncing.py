@@ -10,13 +10,12 @@ import typer
 
 from millrace.cli.context import Context
 from millrace.cli.printing import say, sources_table
-from millrace.cli.watching import SECONDS_TO_WATCH, TimeLimit, show
+from millrace.cli.watching import SECONDS_TO_WATCH, TimeLimit, show_execution, tell_end
 from millrace.deployment import SyncSource, Workflow
 from millrace.errors import ExitCode
 from millrace.executions.adapter import Execution
 from millrace.executions.sync_outcome import SyncOutcome, advice, in_words, key_of_input, sync_outcome_of
 from millrace.executions.view import RunView, view_of
-from millrace.executions.watching import Pace, follow
 
 GOING_ON = "the request stays in place and is served: millrace watch --workflow kb_sync {name}"
 FIRST_EVENTS = 25  # enough to hold Register with a few retries, which knows the ticket
@@ -69,39 +68,25 @@ def ask(context: Context, source: SyncSource, *, wait: bool) -> Execution:
 
 def watch_sync(context: Context, execution: Execution, time_limit: float) -> SyncOutcome:
     """Show an execution of kb_sync until it has ended, then what became of its request."""
-    history = context.executions_of(Workflow.KB_SYNC).history(execution.arn)
-    pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
-    going_on = GOING_ON.format(name=execution.name)
-    view = show(context, follow(history, pace, going_on=going_on), going_on)
+    view = show_execution(context, Workflow.KB_SYNC, execution, time_limit, GOING_ON)
     return _conclude(context, view, key_of_input(execution.input))
 
 
 def _conclude(context: Context, view: RunView, key: str | None) -> SyncOutcome:
     outcome = sync_outcome_of(view)
     source = context.deployment.sync.name_of(key or "unknown")
-    took = round(view.seconds(datetime.now(UTC)), 3)
+    facts = {
+        "source": source,
+        "key": key,
+        "became": outcome.status,
+        "ticket": outcome.ticket,
+        "job": outcome.job.as_dict() if outcome.job else None,
+        "owner": outcome.owner,
+    }
     message = in_words(view.cause) if view.error else None
-    context.emit(
-        {
-            "type": "end",
-            "source": source,
-            "key": key,
-            "status": str(view.status),
-            "became": outcome.status,
-            "ticket": outcome.ticket,
-            "job": outcome.job.as_dict() if outcome.job else None,
-            "owner": outcome.owner,
-            "error": view.error,
-            "cause": view.cause,
-            "message": message,
-            "seconds": took,
-            "exitCode": int(outcome.exit_code),
-        }
-    )
+    took = tell_end(context, view, outcome.exit_code, message, **facts)
     console = context.console
     if outcome.exit_code is ExitCode.FAILED:
-        said = f"{view.error}: {message}" if view.error else "it did not end by itself"
-        say(console, f"{view.status} after {took:.1f} s: {said}", "red")
         say(console, advice(view.error, view, source))
         return outcome
     say(console, f"{outcome.sentence} ({took:.1f} s)")

@@ -90,6 +90,28 @@ def show(context: Context, views: Iterator[RunView], going_on: str) -> RunView:
         raise typer.Exit(INTERRUPTED) from None
 
 
+def show_execution(
+    context: Context, workflow: Workflow, execution: Execution, time_limit: float, going_on: str
+) -> RunView:
+    """Show an execution until it has ended, and return what it was then; `going_on` has a place for its `name`."""
+    history = context.executions_of(workflow).history(execution.arn)
+    pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
+    said = going_on.format(name=execution.name)
+    return show(context, follow(history, pace, going_on=said), said)
+
+
+def tell_end(context: Context, view: RunView, exit_code: ExitCode, message: str | None, **facts: object) -> float:
+    """Tell a machine how an execution ended, with these facts of it, and a person that it failed, where it did; return
+    how many seconds it took. `message` is its cause in words."""
+    took = round(view.seconds(datetime.now(UTC)), 3)
+    ending = {"error": view.error, "cause": view.cause, "message": message, "seconds": took, "exitCode": int(exit_code)}
+    context.emit({"type": "end", "status": str(view.status), **facts, **ending})
+    if exit_code is ExitCode.FAILED:
+        said = f"{view.error}: {message}" if view.error else "it did not end by itself"
+        say(context.console, f"{view.status} after {took:.1f} s: {said}", "red")
+    return took
+
+
 def last_of_json(context: Context, views: Iterator[RunView]) -> RunView:
     """Print each change as a line of JSON, and return the last view."""
     before: RunView | None = None

@@ -38,6 +38,31 @@ class SyncCounts:
     passes: int
     more: bool
 
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> SyncCounts:
+        """Those of an output, by the names that `as_dict` gives them."""
+        return cls(
+            synced=said["synced"],
+            removed=said["removed"],
+            failed=said["failed"],
+            set_aside=said["setAside"],
+            overtaken=said["overtaken"],
+            passes=said["passes"],
+            more=said["more"],
+        )
+
+    def __add__(self, then: SyncCounts) -> SyncCounts:
+        """Those of both, `then` being the later."""
+        return SyncCounts(
+            synced=self.synced + then.synced,
+            removed=self.removed + then.removed,
+            failed=self.failed + then.failed,
+            set_aside=self.set_aside + then.set_aside,
+            overtaken=self.overtaken + then.overtaken,
+            passes=self.passes + then.passes,
+            more=then.more,
+        )
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "synced": self.synced,
@@ -116,7 +141,7 @@ def incident_outcome_of(view: RunView) -> IncidentOutcome:
     """Judge an execution of incident_sync; of one that runs still, or failed, it says what is known."""
     said = object_in(view.output)
     counts = said.get("sync") or _when_written(view)
-    sync = _sync_counts(counts) if counts else None
+    sync = SyncCounts.of(counts) if counts else None
     ingestion = _ingestion_counts(said["ingestion"]) if said.get("ingestion") else None
     return IncidentOutcome(_exit_code(view, sync, ingestion), sync, ingestion, said.get("seconds"))
 
@@ -144,18 +169,6 @@ def _when_written(view: RunView) -> Mapping[str, Any] | None:
     done = [visit for visit in view.visits if visit.name == SYNC_DONE or view.status in UNFINISHED]
     found = (object_in(visit.output).get("sync") for visit in reversed(done) if visit.output)
     return next((said for said in found if said), None)
-
-
-def _sync_counts(said: Mapping[str, Any]) -> SyncCounts:
-    return SyncCounts(
-        synced=said["synced"],
-        removed=said["removed"],
-        failed=said["failed"],
-        set_aside=said["setAside"],
-        overtaken=said["overtaken"],
-        passes=said["passes"],
-        more=said["more"],
-    )
 
 
 def _ingestion_counts(said: Mapping[str, Any]) -> IngestionCounts:

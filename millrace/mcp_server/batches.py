@@ -73,7 +73,7 @@ class BatchSync:
         answer = json.loads(said["Payload"].read())
         if "FunctionError" in said:
             raise self._failure(answer)
-        return Worked(_counts(answer), int(said["StatusCode"]))
+        return Worked(SyncCounts.of({**answer, "passes": 1}), int(said["StatusCode"]))
 
     def _failure(self, answer: Mapping[str, Any]) -> Exception:
         name, message = answer.get("errorType", "Unknown"), answer.get("errorMessage", "no message")
@@ -91,7 +91,7 @@ def passes(batch: BatchSync, run: str, started_at: str, wait: Wait) -> Iterator[
     for number in count(1):
         wait.running = _going_on(batch.function, number, total)
         worked = _patiently(batch, run, number, started_at, wait)
-        total = _sum(total, worked.counts)
+        total += worked.counts
         yield Worked(total, worked.status_code)
         if not total.more:
             return
@@ -137,27 +137,3 @@ def _going_on(function: str, number: int, total: SyncCounts) -> str:
 
 def _event(run: str, number: int, started_at: str) -> bytes:
     return json.dumps({"run": run, "pass": number, "startedAt": started_at}).encode()
-
-
-def _counts(answer: Mapping[str, Any]) -> SyncCounts:
-    return SyncCounts(
-        synced=answer["synced"],
-        removed=answer["removed"],
-        failed=answer["failed"],
-        set_aside=answer["setAside"],
-        overtaken=answer["overtaken"],
-        passes=1,
-        more=answer["more"],
-    )
-
-
-def _sum(first: SyncCounts, then: SyncCounts) -> SyncCounts:
-    return SyncCounts(
-        synced=first.synced + then.synced,
-        removed=first.removed + then.removed,
-        failed=first.failed + then.failed,
-        set_aside=first.set_aside + then.set_aside,
-        overtaken=first.overtaken + then.overtaken,
-        passes=first.passes + then.passes,
-        more=then.more,
-    )
