@@ -1,14 +1,12 @@
-"""A DynamoDB client in memory: tables with a hash key and sparse indexes, and as much of its expressions as the
-incidents workflow uses. It refuses what the service model does not know, and names or values that an expression does
-not use.
+"""A DynamoDB client in memory: tables with a hash key and sparse indexes. It refuses what the service model does not
+know; `expressions` says what more.
 `tests/unit/lambdas/incident_sync/test_fake_dynamodb.py` holds it against moto."""
 
 # ruff: noqa: N803 - the arguments are boto3's, by its names
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from copy import copy
 from types import SimpleNamespace
 from typing import Any
@@ -16,18 +14,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.fakes.api_model import check_parameters
+from tests.fakes.expressions import Expressions
 from tests.fakes.s3 import client_error
 
 Item = dict[str, Any]
-TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),]|[#:\w][\w.#:]*)")
-COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda one, other: one == other,
-    "<>": lambda one, other: one != other,
-    "<": lambda one, other: one < other,
-    "<=": lambda one, other: one <= other,
-    ">": lambda one, other: one > other,
-    ">=": lambda one, other: one >= other,
-}
 
 
 class ConditionalCheckFailedException(ClientError):
@@ -96,6 +86,7 @@ class FakeDynamoDB:
         wanted = [(name, key) for name, asked in RequestItems.items() for key in asked["Keys"]]
         assert len(wanted) <= 100
         assert len({(name, _only(key)) for name, key in wanted}) == len(wanted), "a key is given twice"
+        expressions = {name: Expressions(asked) for name, asked in RequestItems.items()}
         held = self.unread.pop(0) if self.unread else 0
         read, unread = wanted[: len(wanted) - held], wanted[len(wanted) - held :]
         responses: dict[str, list[Item]] = {name: [] for name in RequestItems}
@@ -103,7 +94,7 @@ class FakeDynamoDB:
             assert RequestItems[name].get("ConsistentRead"), "who does not ask for it may see an older item"
             found = self._table("BatchGetItem", name).items.get(_only(key))
             if found:
-                responses[name].append(_projected(found, RequestItems[name]))
+                responses[name].append(expressions[name].projected(found))
         left: dict[str, Any] = {}
         for name, key in unread:
             left.setdefault(name, RequestItems[name] | {"Keys": []})["Keys"].append(key)
@@ -115,15 +106,9 @@ class FakeDynamoDB:
         hash_key, range_key = table.indexes[asked["IndexName"]]
         states = [*table.before, table.items]
         seen = states[max(0, len(states) - 1 - self.lag)]
-        names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
-        condition = asked["KeyConditionExpression"]
-        _check_used(names, values, condition)
+        expressions = Expressions(asked)
         rows = sorted(
-            (
-                row
-                for row in seen.values()
-                if hash_key in row and range_key in row and _holds(condition, row, names, values)
-            ),
+            (row for row in seen.values() if hash_key in row and range_key in row and expressions.select(row)),
             key=lambda row: (row[range_key]["S"], row[table.key]["S"]),
         )
         if start := asked.get("ExclusiveStartKey"):
@@ -146,19 +131,15 @@ class FakeDynamoDB:
             ((kind, asked),) = part.items()
             table = self._table(operation, asked["TableName"])
             key = asked["Item"][table.key]["S"] if kind == "Put" else _only(asked["Key"])
-            names = asked.get("ExpressionAttributeNames", {})
-            values = asked.get("ExpressionAttributeValues", {})
-            condition, update = asked.get("ConditionExpression", ""), asked.get("UpdateExpression", "")
-            _check_used(names, values, f"{condition} {update}")
-            now = table.items.get(key, {})
-            good = not condition or _holds(condition, now, names, values)
+            now, expressions = table.items.get(key, {}), Expressions(asked)
+            good = expressions.allow(now)
             reasons.append({"Code": "None"} if good else {"Code": "ConditionalCheckFailed", "Message": "no"})
             if not good:
                 continue
             if kind == "Put":
                 changed.append((table, key, asked["Item"]))
             elif kind == "Update":
-                changed.append((table, key, {**_updated(now, update, names, values), table.key: {"S": key}}))
+                changed.append((table, key, expressions.updated(now)))
         assert len({(id(table), key) for table, key, _ in changed}) == len(changed), "an item is written twice"
         if any(reason["Code"] != "None" for reason in reasons):
             told = {
@@ -184,107 +165,3 @@ def _only(key: Item) -> str:
     ((_, value),) = key.items()
     text: str = value["S"]
     return text
-
-
-def _projected(item: Item, asked: Mapping[str, Any]) -> Item:
-    if "ProjectionExpression" not in asked:
-        return dict(item)
-    names = asked["ExpressionAttributeNames"]
-    wanted = [names[alias.strip()] for alias in asked["ProjectionExpression"].split(",")]
-    return {name: item[name] for name in wanted if name in item}
-
-
-def _check_used(names: Mapping[str, str], values: Mapping[str, Any], expression: str) -> None:
-    used = set(re.findall(r"[#:]\w+", expression))
-    assert used == set(names) | set(values), f"{used ^ (set(names) | set(values))} in {expression}"
-
-
-def _path(text: str, names: Mapping[str, str]) -> list[str]:
-    return [names.get(part, part) for part in text.split(".")]
-
-
-def _at(item: Item, path: Iterable[str]) -> Any:
-    found: Any = {"M": item}
-    for name in path:
-        found = found.get("M", {}).get(name) if found else None
-    return found
-
-
-def _holds(expression: str, item: Item, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
-    return _Condition(expression, item, names, values).value()
-
-
-class _Condition:
-    """AND binds stronger than OR. A comparison with what is not there, or of another type, does not hold."""
-
-    def __init__(self, expression: str, item: Item, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
-        self._tokens: list[str] = TOKEN.findall(expression)
-        self._item, self._names, self._values = item, names, values
-
-    def value(self) -> bool:
-        found = self._any()
-        assert not self._tokens, self._tokens
-        return found
-
-    def _any(self) -> bool:
-        found = self._all()
-        while self._tokens and self._tokens[0] == "OR":
-            self._tokens.pop(0)
-            found = self._all() or found
-        return found
-
-    def _all(self) -> bool:
-        found = self._one()
-        while self._tokens and self._tokens[0] == "AND":
-            self._tokens.pop(0)
-            found = self._one() and found
-        return found
-
-    def _one(self) -> bool:
-        token = self._tokens.pop(0)
-        if token == "(":
-            found = self._any()
-            assert self._tokens.pop(0) == ")"
-            return found
-        if token in ("attribute_exists", "attribute_not_exists"):
-            assert self._tokens.pop(0) == "("
-            there = _at(self._item, _path(self._tokens.pop(0), self._names)) is not None
-            assert self._tokens.pop(0) == ")"
-            return there is (token == "attribute_exists")
-        compare = COMPARE[self._tokens.pop(0)]
-        one, other = self._operand(token), self._operand(self._tokens.pop(0))
-        if one is None or other is None or set(one) != set(other):
-            return False
-        ((kind, left),), ((_, right),) = one.items(), other.items()
-        return compare(float(left), float(right)) if kind == "N" else compare(left, right)
-
-    def _operand(self, token: str) -> Any:
-        return self._values[token] if token.startswith(":") else _at(self._item, _path(token, self._names))
-
-
-def _updated(item: Item, expression: str, names: Mapping[str, str], values: Mapping[str, Any]) -> Item:
-    made = _copied(item)
-    for clause, targets in _clauses(expression):
-        for target in targets:
-            place, _, source = (text.strip() for text in target.partition("="))
-            *above, last = _path(place, names)
-            within: Any = made
-            for name in above:
-                within = within[name]["M"]
-            if clause == "REMOVE":
-                within.pop(last, None)
-            else:
-                within[last] = values[source]
-    return made
-
-
-def _clauses(expression: str) -> Iterator[tuple[str, list[str]]]:
-    parts = re.split(r"\b(SET|REMOVE)\b", expression)[1:]
-    for clause, targets in zip(parts[::2], parts[1::2], strict=True):
-        yield clause, targets.split(",")
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _copied(inner) for name, inner in value.items()}
-    return value

@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tests.model import expressions
+from tests.fakes.expressions import Expressions
 from tests.model.asl import Standing, Walker
 from tests.model.checker import Step, described
-from tests.model.expressions import number
 from tests.model.protocol import OWNING, WRITES, Move, Protocol
 from tests.model.world import (
     COALESCED,
@@ -166,16 +165,16 @@ class Lockstep:
             return self.service_starts(machine, before, move, sent.request)
         if call.at == "HandOver":
             return self.successor_starts(machine, before, move, sent.request)
-        if not expressions.allows(sent.request, machine.item):
-            return machine
-        return machine._replace(item=expressions.updated(sent.request, machine.item))
+        expressions = Expressions(sent.request)
+        return machine._replace(item=expressions.updated(machine.item)) if expressions.allow(machine.item) else machine
 
     def write(self, machine: Machine, move: Move, standing: Standing, request: Any) -> Machine:
-        allowed = expressions.allows(request, machine.item)
+        expressions = Expressions(request)
+        allowed = expressions.allow(machine.item)
         require(allowed is move.outcome.startswith("done"), move, f"the condition {'holds' if allowed else 'fails'}")
         if not allowed:
             return self.fails(machine, move.who, standing, REFUSED)
-        written = machine._replace(item=expressions.updated(request, machine.item))
+        written = machine._replace(item=expressions.updated(machine.item))
         if move.outcome.endswith("lost"):
             return written
         answer = {"Attributes": written.item} if request.get("ReturnValues") == "ALL_NEW" else {}
@@ -374,6 +373,10 @@ def item_of(item: Mapping[str, Any]) -> Item:
         job=int(job["S"].removeprefix("job-")) if job else NO_JOB,
         covers=number(item["covers"]) if job else 0,
     )
+
+
+def number(value: Mapping[str, str]) -> int:
+    return int(value["N"])
 
 
 def alike(move: Move, answered: Sequence[Machine]) -> Machine:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from tests.conftest import Tell
-from tests.model import expressions
+from tests.fakes.expressions import Expressions
 from tests.model.asl import filled
 from tests.model.lockstep import KEY, Mismatch, item_of, job_id, name_of, walk
 from tests.model.protocol import CALLS, WRITES, Attempt
@@ -154,27 +155,27 @@ def test_a_write_has_the_condition_and_the_effect_that_the_model_gives_it(name: 
     """For every small item and all that an execution may remember."""
     written = refused = 0
     for mine in small_memories():
-        request = request_of(name, mine)
+        expressions = Expressions(request_of(name, mine))
         for item in small_items():
             allowed = WRITES[name].allowed(Attempt(item, ME, mine))
-            assert expressions.allows(request, stored(item)) is allowed, f"{mine} of {item}"
+            assert expressions.allow(stored(item)) is allowed, f"{mine} of {item}"
             if not allowed:
                 refused += 1
             else:
                 written += 1
-                effect = expressions.updated(request, stored(item))
+                effect = expressions.updated(stored(item))
                 assert item_of(effect) == WRITES[name].effect(Attempt(item, ME, mine)), f"{mine} of {item}"
     assert written
     assert refused or name == "Register"
 
 
 def test_the_first_registration_makes_the_item() -> None:
-    assert item_of(expressions.updated(request_of("Register"), {})) == Item(requested=1)
+    assert item_of(Expressions(request_of("Register")).updated({})) == Item(requested=1)
 
 
 @pytest.mark.parametrize("name", sorted(WRITES.keys() - {"Register"}))
 def test_no_other_write_makes_an_item(name: str) -> None:
-    assert not expressions.allows(request_of(name), {})
+    assert not Expressions(request_of(name)).allow({})
 
 
 def request_of(name: str, mine: Execution = SMALLEST) -> Any:
@@ -218,9 +219,18 @@ def test_a_call_that_fails_for_good_ends_the_execution_as_if_it_were_killed() ->
 def test_a_definition_with_another_expression_is_told_from_the_model(
     monkeypatch: pytest.MonkeyPatch, state: str, field: str, otherwise: str
 ) -> None:
-    monkeypatch.setitem(STATES[state]["Parameters"], field, otherwise)
+    monkeypatch.setitem(STATES[state], "Parameters", with_expression(STATES[state]["Parameters"], field, otherwise))
     with pytest.raises(AssertionError):
         test_a_write_has_the_condition_and_the_effect_that_the_model_gives_it(state)
+
+
+def with_expression(parameters: Mapping[str, Any], field: str, text: str) -> dict[str, Any]:
+    """A write with another expression; what it does not use any more is not given."""
+    changed = {**parameters, field: text}
+    used = re.findall(r"[#:]\w+", f"{changed['ConditionExpression']} {changed['UpdateExpression']}")
+    for given in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        changed[given] = {token: what for token, what in parameters[given].items() if token in used}
+    return changed
 
 
 def test_a_definition_that_takes_another_way_is_told_from_the_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -292,9 +292,9 @@ class NoItem(Marks):
 
     def _item(self, entry: Entry, values: Mapping[str, Any], removed: Iterable[str] = ()) -> dict[str, Any]:
         part = super()._item(entry, values, removed)
-        part["Update"]["ConditionExpression"] = (
-            "(" + part["Update"]["ConditionExpression"] + ") OR attribute_exists(id)"
-        )
+        update = part["Update"]
+        update["ConditionExpression"] = f"({update['ConditionExpression']}) OR attribute_exists(#id)"
+        update["ExpressionAttributeNames"]["#id"] = "id"
         return part
 
 
