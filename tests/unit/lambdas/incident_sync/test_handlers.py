@@ -36,10 +36,7 @@ CLIENTS = (assembly.dynamodb, assembly.s3, assembly.bedrock_agent)
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Both tables and the bucket; gives the DynamoDB client. One thread works: moto copies a table for each
-    transaction, and another's write breaks the copy."""
-    for function in (batch_sync, confirm):
-        monkeypatch.setattr(function, "THREADS", 1)
+    """Both tables and the bucket; gives the DynamoDB client."""
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
