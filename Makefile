@@ -12,6 +12,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VECTORS := $(VENV)/.vectors
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --annotation-style line
 MILLRACE := $(BIN)/millrace --dir $(DIR)
 
 .DEFAULT_GOAL := help
@@ -29,21 +31,25 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VECTORS): $(READY) requirements-vectors.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-vectors.lock
+	@touch $@
+
 setup: $(READY) ## Make the virtual environment from the lock file
 
-lock: ## Write requirements.lock anew from pyproject.toml
+lock: ## Write both lock files anew from pyproject.toml
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv==$(UV_VERSION); }
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --annotation-style line \
-		--extra mcp --group lambda --group local --group test --group build --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra mcp --group lambda --group local --group test --group build --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --group lambda --group vectors --output-file requirements-vectors.lock pyproject.toml
 
 demo: $(READY) ## Deploy a workflow to the embedded AWS, run its sample, show what became of it and an answer
 	@$(MILLRACE) local demo --workflow $(WORKFLOW) $(if $(OPTION),--option $(OPTION)) $(if $(SINK),--sink $(SINK))
 
-test: $(READY) ## Every check and test that this machine can run; names what it skips and why
+test: $(READY) $(VECTORS) ## Every check and test that this machine can run; names what it skips and why
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-soak: $(READY) ## The long campaigns: a death at every call of every function, 20,000 documents (about an hour)
+soak: $(READY) $(VECTORS) ## The long campaigns: a death at every call of every function, 20,000 documents (about an hour)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m soak
 
 check: $(READY) ## Lint, types, formats; edits nothing

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from benchmarks.folder_s3 import FolderS3
 from kendra_ingestion.pairing import METADATA_SUFFIX
 
 PREFIX = "KendraDocuments/phonebook/2025-10-05"
@@ -24,8 +22,6 @@ PAGE_DOCUMENTS = 500
 DOCUMENTS_A_FOLDER = 5_000
 WITHOUT_METADATA = 1_009
 """Every so many documents one has no metadata."""
-UNFINISHED = ".unfinished"
-"""Ends the name of an object whose parts are still coming."""
 MODIFIED = datetime(2025, 10, 5, 12, tzinfo=UTC)
 
 _NUMBER = re.compile(r"emp-(\d{9})\.json")
@@ -46,16 +42,13 @@ def unpaired(documents: int) -> int:
     return -(-documents // WITHOUT_METADATA)
 
 
-class GeneratedS3:
+class GeneratedS3(FolderS3):
     """What planning needs of an S3 client, in boto3's words. `documents` lie in any bucket under `PREFIX`; all that is
-    written goes to `work`. `reads` and `writes` count calls."""
+    written goes to `work`."""
 
     def __init__(self, documents: int, work: Path) -> None:
+        super().__init__(work)
         self.documents = documents
-        self.reads = 0
-        self.writes = 0
-        self._work = work
-        self._counting = threading.Lock()
 
     def list_objects_v2(
         self,
@@ -72,49 +65,11 @@ class GeneratedS3:
         return reply | ({"NextContinuationToken": str(last)} if reply["IsTruncated"] else {})
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        with self._counting:
-            self.reads += 1
-        if Key.endswith(METADATA_SUFFIX) and (found := _NUMBER.search(Key)):
-            number = int(found[1])
-            return {"Body": io.BytesIO(_METADATA % (number, number, number % 97))}
-        try:
-            return {"Body": self._place(Key).open("rb")}
-        except FileNotFoundError:
-            raise _missing("GetObject", "NoSuchKey") from None
-
-    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        if not self._place(Key).exists():
-            raise _missing("HeadObject", "404")
-        return {}
-
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: str) -> dict[str, Any]:  # noqa: N803
-        with self._counting:
-            self.writes += 1
-        place = self._place(Key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(Body)
-        return {}
-
-    def create_multipart_upload(self, *, Bucket: str, Key: str, **_: str) -> dict[str, Any]:  # noqa: N803
-        self.put_object(Bucket=Bucket, Key=Key + UNFINISHED, Body=b"")
-        return {"UploadId": Key + UNFINISHED}
-
-    def upload_part(self, *, UploadId: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
-        """Parts come one after the other, as `ObjectWriter` sends them."""
-        with self._counting:
-            self.writes += 1
-        with self._place(UploadId).open("ab") as unfinished:
-            unfinished.write(Body)
-        return {"ETag": '"part"'}
-
-    def complete_multipart_upload(self, *, Key: str, UploadId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        with self._counting:
-            self.writes += 1
-        self._place(UploadId).replace(self._place(Key))
-        return {}
-
-    def _place(self, key: str) -> Path:
-        return self._work / key
+        if not (Key.endswith(METADATA_SUFFIX) and (found := _NUMBER.search(Key))):
+            return super().get_object(Bucket=Bucket, Key=Key)
+        self._count_read()
+        number = int(found[1])
+        return {"Body": io.BytesIO(_METADATA % (number, number, number % 97))}
 
 
 def _objects(prefix: str, number: int) -> Iterator[dict[str, Any]]:
@@ -129,7 +84,3 @@ def _after(key: str) -> int:
     last one of a document."""
     found = _NUMBER.search(key)
     return int(found[1]) + 1 if found else 0
-
-
-def _missing(operation: str, code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "generated"}}, operation)

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from incident_sync.dates import stamp
 from incident_sync.documents import document, metadata_key, object_key
 from incident_sync.fields import Fields
-from incident_sync.records import SEQUENCE_DIGITS
+from shared.clock import stamp
+from shared.stream_records import SEQUENCE_DIGITS
 
 TEXTS = ("title", "description", "impact", "root_cause", "resolution", "lessons_learned")
 ATTRIBUTES = ("priority", "service", "category", "tags")

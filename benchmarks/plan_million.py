@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import generated
-from benchmarks.figure import Figure
-from benchmarks.pipeline import BenchmarkFailed
+from benchmarks.figure import BenchmarkFailed, Figure
+from benchmarks.process import peak_bytes
 from kendra_ingestion import aws
 from kendra_ingestion.chunking import MAX_CHUNKS
 from kendra_ingestion.folder import Folder
@@ -176,21 +176,6 @@ def seconds_a_call(pool: Executor) -> float:
         return (time.process_time() - began) / CALLS_MEASURED
     finally:
         client.meta.events.unregister(BEFORE_THE_NETWORK, answer)
-
-
-def peak_bytes() -> int:
-    """The most memory that this process had at one moment.
-
-    Linux says it of the program; `getrusage`, asked elsewhere, may answer with what the process had before it was this
-    program."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _nothing_known(_: Any) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from incident_sync import assembly
 from incident_sync.bucket import Bucket
 from incident_sync.crew import THREADS, work_each
-from incident_sync.dates import stamp
 from incident_sync.documents import document, is_object_name
 from incident_sync.errors import EventInvalid, IncidentInvalid, PassBusy, StoreUnavailable
 from incident_sync.events import pass_of
@@ -29,10 +28,10 @@ from incident_sync.marks import Marks, is_set_aside
 from incident_sync.memory import Lease, Memory
 from incident_sync.outcomes import OF_PASS, Outcome, by_its_item, counted
 from incident_sync.queue import Queue
-from incident_sync.store_errors import Overtaken, Refused
 from incident_sync.tables import Tables
 from incident_sync.telemetry import logger, tracer
-from shared.clock import Clock, SystemClock, seconds_left, stop_at
+from shared.clock import Clock, SystemClock, seconds_left, stamp, stop_at
+from shared.store_errors import Overtaken, Refused
 
 PASS_MAX = 50
 """Incidents of a pass: with their items they are as many keys as one BatchGetItem reads."""

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from incident_sync.documents import Document, metadata_key, object_key
 from incident_sync.errors import StoreUnavailable
-from incident_sync.store_errors import ask
+from shared.store_errors import ask
 
 CONTENT_TYPE = "application/json"
 

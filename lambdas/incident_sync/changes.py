@@ -14,6 +14,7 @@ from incident_sync.intake import Intake
 from incident_sync.records import of_record
 from incident_sync.telemetry import logger, tracer
 from shared import clients
+from shared.stream_records import answer, ids
 
 
 def take_in(
@@ -38,21 +39,6 @@ def take_in(
         if taken:
             logger.info("incident waits for a sync", incident_id=change.incident_id, change=change.sequence)
     return None
-
-
-def ids(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells a record from others, and nothing of the incident's text."""
-    match record.get("dynamodb"):
-        case {"Keys": keys, "SequenceNumber": sequence}:
-            return {"event_id": record.get("eventID"), "keys": keys, "sequence": sequence}
-    return {"event_id": record.get("eventID")}
-
-
-def answer(failed: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What an event source mapping with ReportBatchItemFailures is told: from this record on, deliver again."""
-    if failed is None:
-        return {"batchItemFailures": []}
-    return {"batchItemFailures": [{"itemIdentifier": failed["dynamodb"]["SequenceNumber"]}]}
 
 
 @cache

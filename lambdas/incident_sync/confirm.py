@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from incident_sync import assembly
 from incident_sync.coverage import Verdict, is_covered, looked_at_before, reason_of, verdict
 from incident_sync.crew import THREADS, work_each
-from incident_sync.dates import stamp
 from incident_sync.errors import StoreUnavailable
 from incident_sync.events import Asked, cursor_of, page_of
 from incident_sync.items import INGESTION, REMOVED, Entry
@@ -24,11 +23,11 @@ from incident_sync.marks import Marks, is_set_aside
 from incident_sync.memory import Memory
 from incident_sync.outcomes import OF_CONFIRMATION, Outcome, by_its_item, counted
 from incident_sync.queue import Place, Queue
-from incident_sync.store_errors import Overtaken, Refused
 from incident_sync.tables import Tables
 from incident_sync.telemetry import logger, tracer
-from shared.clock import Clock, SystemClock, stop_at
+from shared.clock import Clock, SystemClock, stamp, stop_at
 from shared.dynamodb_errors import CONDITION_FAILED
+from shared.store_errors import Overtaken, Refused
 
 PAGE_MAX = 500
 """Some 300 KB of the 1 MB that a Query gives, and half a minute's work."""

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
-from incident_sync.dates import stamp
 from incident_sync.errors import EventInvalid
 from incident_sync.items import REMOVED, Entry
 from incident_sync.knowledge_base import Status
+from shared.clock import stamp
 
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 """More than the clocks of two functions do."""

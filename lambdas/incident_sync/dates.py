@@ -42,12 +42,7 @@ def read(text: str) -> Date:
         moment = local.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"is a date that no calendar has between the years 1 and 9999; allowed: {ALLOWED}") from None
-    return Date(_text(moment, "auto"), (moment - EPOCH) // timedelta(seconds=1))
-
-
-def stamp(moment: datetime) -> str:
-    """A moment as the tables have it: ISO 8601 in UTC with milliseconds, so that texts compare as moments do."""
-    return _text(moment.astimezone(UTC), "milliseconds")
+    return Date(moment.replace(tzinfo=None).isoformat() + "Z", (moment - EPOCH) // timedelta(seconds=1))
 
 
 def _zone(found: re.Match[str]) -> timezone:
@@ -55,7 +50,3 @@ def _zone(found: re.Match[str]) -> timezone:
         return UTC
     offset = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or 0))
     return timezone(-offset if found["sign"] == "-" else offset)
-
-
-def _text(moment: datetime, timespec: str) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"

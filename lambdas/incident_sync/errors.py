@@ -5,11 +5,22 @@
   - EventInvalid          the event, or a record of the stream, has no shape that a function knows; retrying cannot help
   - IncidentInvalid       one incident cannot become a document as it is; it is set aside, the others go on
   - PassBusy              another pass is at work; ask again when it has ended
-  - StoreUnavailable      a table, the bucket or Bedrock did not do what was asked, for no fault of an incident; retry
-                          with backoff
+* StoreUnavailable        a table, the bucket or Bedrock did not do what was asked, for no fault of an incident; retry
+                          with backoff (`shared.store_errors`)
 """
 
 from __future__ import annotations
+
+from shared.store_errors import StoreUnavailable
+
+__all__ = [
+    "ConfigurationInvalid",
+    "EventInvalid",
+    "IncidentInvalid",
+    "IncidentSyncError",
+    "PassBusy",
+    "StoreUnavailable",
+]
 
 
 class IncidentSyncError(Exception):
@@ -33,8 +44,3 @@ class IncidentInvalid(IncidentSyncError):
 
 class PassBusy(IncidentSyncError):
     """Another pass is at work."""
-
-
-class StoreUnavailable(IncidentSyncError):
-    """A table, the bucket or Bedrock did not do what was asked, for no fault of an incident: throttling, an outage, a
-    missing permission, a missing bucket."""

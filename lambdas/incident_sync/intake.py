@@ -9,12 +9,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from incident_sync.dates import stamp
 from incident_sync.errors import StoreUnavailable
 from incident_sync.items import SYNC, item_id
 from incident_sync.records import Change
 from shared.backoff import Backoff, Patience
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock, stamp
 from shared.dynamodb_errors import hindrances
 
 TRIES = Backoff(first_seconds=0.05, most_seconds=0.5, attempts=6, budget_seconds=5.0)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from incident_sync.documents import object_key
-from incident_sync.store_errors import ask_for_all
 from shared.clock import Clock
+from shared.store_errors import ask_for_all
 
 AT_ONCE = 10
 """Documents of one GetKnowledgeBaseDocuments (API model)."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from incident_sync.errors import PassBusy
 from incident_sync.items import Work
-from incident_sync.store_errors import Overtaken, ask_for_all
+from shared.store_errors import Overtaken, ask_for_all
 
 LEASE = "pass"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from incident_sync.items import INCIDENT, Entry, entry_of, item_id
-from incident_sync.store_errors import ask_for_all
+from shared.store_errors import ask_for_all
 
 INDEX = "waits-for-index"
 

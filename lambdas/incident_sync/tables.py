@@ -11,10 +11,10 @@ from incident_sync.errors import StoreUnavailable
 from incident_sync.fields import KEY, Fields
 from incident_sync.incidents import Item
 from incident_sync.items import Entry, entry_of, item_id
-from incident_sync.store_errors import ask, ask_for_all
 from incident_sync.values import AttributeValue
 from shared.backoff import Backoff, Patience
 from shared.clock import Clock
+from shared.store_errors import ask, ask_for_all
 
 READ_MAX = 100
 """Keys of a BatchGetItem, which gives at most 16 MB at once (API reference)."""

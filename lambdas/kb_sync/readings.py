@@ -95,7 +95,7 @@ def _waits(spans: str) -> Iterator[float]:
 
 
 def _requested_key(text: str) -> str | None:
-    """The key that an execution was asked for, as ReadInput understands its input; None where it understands none."""
+    """The key that an execution was asked for, as kb_sync understands its input; None where it understands none."""
     try:
         asked = json.loads(text)
     except (RecursionError, ValueError):

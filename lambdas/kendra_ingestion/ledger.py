@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kendra_ingestion.batching import cut
 from kendra_ingestion.documents import Document
 from kendra_ingestion.errors import SinkUnavailable
 from kendra_ingestion.outcomes import DELETED, INDEXED, SENT, UNCHANGED, UPDATED, Outcome
 from shared.backoff import Backoff, Patience
+from shared.batching import cut
 from shared.clock import Clock, SystemClock
 from shared.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances, reasons
 

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from kendra_ingestion import aws
 from kendra_ingestion.assembly import job_of, ledger_of, workspace_of
-from kendra_ingestion.batching import cut
 from kendra_ingestion.brake import Brake
 from kendra_ingestion.catalogue import Catalogue, line
 from kendra_ingestion.documents import Chunk, Document
@@ -32,8 +31,10 @@ from kendra_ingestion.reading import read_document, too_large
 from kendra_ingestion.retrying import Retry
 from kendra_ingestion.settings import read_settings
 from kendra_ingestion.telemetry import count, logger, metrics, tracer
-from kendra_ingestion.workspace import ObjectWriter, Workspace
+from kendra_ingestion.workspace import Workspace
+from shared.batching import cut
 from shared.clock import Clock, SystemClock, stop_at
+from shared.object_writer import ObjectWriter
 
 NOTHING: Mapping[str, Any] = {"planned": 0, "failed": 0, "unchanged": 0, "chunks": []}
 """What a pass answers that was stopped: without a plan nothing is planned."""

@@ -10,18 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from kendra_ingestion.batching import fill
 from kendra_ingestion.documents import Action, Chunk, JobKey
 from kendra_ingestion.packing import REQUEST_MAX_DOCUMENTS
 from kendra_ingestion.pairing import METADATA_SUFFIX
 from kendra_ingestion.strict_json import NotJson, parse, pointer, shown
-
-BATCH_MAX_MESSAGES = 10
-BATCH_MAX_BYTES = 1024 * 1024
-"""SendMessageBatch takes 10 entries of 1 MiB in all (API model)."""
+from shared.outbox import Envelope
 
 GROUP_PREFIX: Mapping[Action, str] = {"put": "put", "delete": "del"}
 
@@ -68,14 +64,6 @@ class Message(NamedTuple):
         return self.to_delete or tuple(reference.document_id for reference in self.references)
 
 
-class Envelope(NamedTuple):
-    """A message as the queue takes it."""
-
-    body: str
-    group: str
-    deduplication_id: str
-
-
 def messages_of(chunk: Chunk, job: JobKey, bucket: str) -> Iterator[Message]:
     """The messages of a chunk, one a request. `bucket` is where its documents are."""
     for number, request in enumerate(chunk["requests"]):
@@ -108,11 +96,6 @@ def sealed(message: Message, shards: int) -> Envelope:
     digest = hashlib.sha256(body.encode("ascii")).hexdigest()
     deduplication_id = hashlib.sha256(f"{message.job.job_id}{digest}".encode()).hexdigest()
     return Envelope(body, f"{GROUP_PREFIX[message.action]}-{shard}", deduplication_id)
-
-
-def in_batches(envelopes: Iterable[Envelope]) -> Iterator[list[Envelope]]:
-    """Cut into SendMessageBatch calls of at most 10 messages and 1 MiB."""
-    return fill(envelopes, lambda envelope: len(envelope.body), most=BATCH_MAX_MESSAGES, most_bytes=BATCH_MAX_BYTES)
 
 
 def to_body(message: Message) -> str:

@@ -10,8 +10,8 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from kendra_ingestion.batching import cut, fill
 from kendra_ingestion.documents import Document
+from shared.batching import cut, fill
 
 T = TypeVar("T")
 

@@ -19,11 +19,12 @@ from kendra_ingestion.assembly import account_of, job_of
 from kendra_ingestion.brake import Brake
 from kendra_ingestion.documents import Action, JobKey
 from kendra_ingestion.errors import QueueingUnfinished
-from kendra_ingestion.messages import Envelope, in_batches, messages_of, sealed
+from kendra_ingestion.messages import messages_of, sealed
 from kendra_ingestion.outbox import Outbox
 from kendra_ingestion.settings import read_queue_settings, read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
 from shared.clock import Clock, SystemClock, stop_at
+from shared.outbox import Envelope, in_batches
 
 CALLS_UNDER_WAY = 8
 """More would pass the 300 calls a second that a FIFO queue takes without high throughput (SQS quotas)."""

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from hashlib import blake2b
 from itertools import count
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -21,10 +20,7 @@ from botocore.exceptions import ClientError
 from kendra_ingestion.documents import Action, Chunk
 from kendra_ingestion.errors import WorkMissing
 from kendra_ingestion.outcomes import Outcome, from_lines, to_lines
-
-PART_BYTES = 8 * 1024 * 1024
-"""A part of a multipart upload; S3 asks for at least 5 MiB and takes 10,000 of them."""
-
+from shared.object_writer import ObjectWriter
 
 READ_BYTES = 1024 * 1024
 JSON_LINES = "application/jsonl"
@@ -290,53 +286,6 @@ class Workspace:
             if not reply["IsTruncated"]:
                 return names
             where["ContinuationToken"] = reply["NextContinuationToken"]
-
-
-class ObjectWriter:
-    """Writes one object of any length in parts, holding one part at a time. Nothing is visible before the
-    end, and nothing at all when the block fails."""
-
-    def __init__(self, client: Any, bucket: str, key: str, content_type: str) -> None:
-        self._client = client
-        self._where = {"Bucket": bucket, "Key": key}
-        self._content_type = content_type
-        self._upload: str | None = None
-        self._etags: list[str] = []
-        self._part = bytearray()
-
-    def write(self, data: bytes) -> None:
-        """Add to the object."""
-        self._part += data
-        while len(self._part) >= PART_BYTES:
-            self._send(bytes(self._part[:PART_BYTES]))
-            del self._part[:PART_BYTES]
-
-    def __enter__(self) -> ObjectWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            if self._upload:
-                self._client.abort_multipart_upload(**self._where, UploadId=self._upload)
-        elif self._upload is None:
-            self._client.put_object(**self._where, Body=bytes(self._part), ContentType=self._content_type)
-        else:
-            if self._part:
-                self._send(bytes(self._part))
-            parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(self._etags, start=1)]
-            self._client.complete_multipart_upload(
-                **self._where, UploadId=self._upload, MultipartUpload={"Parts": parts}
-            )
-
-    def _send(self, part: bytes) -> None:
-        if self._upload is None:
-            reply = self._client.create_multipart_upload(**self._where, ContentType=self._content_type)
-            self._upload = reply["UploadId"]
-        number = len(self._etags) + 1
-        reply = self._client.upload_part(**self._where, UploadId=self._upload, PartNumber=number, Body=part)
-        self._etags.append(reply["ETag"])
 
 
 def _catalogue(folder: str) -> str:

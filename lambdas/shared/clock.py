@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 RESERVE_SECONDS = 30.0
@@ -47,3 +48,8 @@ def seconds_left(context: Any) -> float:
     """Until Lambda ends the invocation."""
     remaining: int = context.get_remaining_time_in_millis()
     return remaining / 1000
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the tables have it: ISO 8601 in UTC with milliseconds, so that texts compare as moments do."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

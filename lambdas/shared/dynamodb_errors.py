@@ -23,6 +23,9 @@ developer guide, "Error handling")."""
 CONDITION_FAILED = "ConditionalCheckFailed"
 """The reason of an item of a cancelled transaction whose condition does not hold."""
 
+CONDITION_FAILED_ERROR = "ConditionalCheckFailedException"
+"""The error of a write by itself whose condition does not hold."""
+
 
 def reasons(error: ClientError) -> list[str]:
     """Why a transaction was cancelled: a code an item, in their order, "None" for those that did not hinder it. Empty

@@ -15,9 +15,9 @@ from typing import Any
 
 from benchmarks import incident_table
 from benchmarks.incident_table import Incident, plain, read_items, typed, word, write_items
-from incident_sync.dates import stamp
 from millrace.local import sync_sources
 from millrace.local.instance import Instance
+from shared.clock import stamp
 from tests.end_to_end.sync_stack import BUCKET, OPTIONS, SHORT, Source, SyncStack, names_of
 
 TABLE = "incidents"

@@ -62,18 +62,12 @@ class FakeDynamoDB:
         found = self._table("GetItem", TableName).items.get(_only(Key))
         return {"Item": dict(found)} if found else {}
 
-    def put_item(self, *, TableName: str, Item: Item) -> dict[str, Any]:
-        self._write("PutItem", [{"Put": {"TableName": TableName, "Item": Item}}])
+    def put_item(self, **put: Any) -> dict[str, Any]:
+        self._write_alone("PutItem", "Put", put)
         return {}
 
     def update_item(self, **update: Any) -> dict[str, Any]:
-        try:
-            self._write("UpdateItem", [{"Update": update}])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            told = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "The conditional request failed"}}
-            raise ConditionalCheckFailedException(told, "UpdateItem") from error
+        self._write_alone("UpdateItem", "Update", update)
         return {}
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
@@ -124,6 +118,16 @@ class FakeDynamoDB:
             # The service gives a place to go on whenever it has stopped at the limit, be there more or not.
             reply["LastEvaluatedKey"] = {name: page[-1][name] for name in (table.key, hash_key, range_key)}
         return reply
+
+    def _write_alone(self, operation: str, kind: str, asked: dict[str, Any]) -> None:
+        self._check(operation, asked)
+        try:
+            self._write(operation, [{kind: asked}])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            told = {"Error": {"Code": "ConditionalCheckFailedException", "Message": "The conditional request failed"}}
+            raise ConditionalCheckFailedException(told, operation) from error
 
     def _write(self, operation: str, parts: list[dict[str, Any]]) -> None:
         reasons, changed = [], []

@@ -74,10 +74,21 @@ class FakeS3:
         return datetime.fromtimestamp(1_760_000_000 + self._clock, UTC)
 
     def put_object(
-        self, *, Bucket: str, Key: str, Body: bytes, ContentType: str = "", Tagging: str = "", IfNoneMatch: str = ""
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes,
+        ContentType: str = "",
+        Tagging: str = "",
+        IfNoneMatch: str = "",
+        IfMatch: str = "",
     ) -> dict[str, Any]:
-        if IfNoneMatch == "*" and Key in self.buckets[Bucket]:
+        found = self.buckets[Bucket].get(Key)
+        if (IfNoneMatch == "*" and found) or (IfMatch and found and found.etag != IfMatch):
             raise client_error("PutObject", "PreconditionFailed", status=412)
+        if IfMatch and not found:
+            raise client_error("PutObject", "NoSuchKey", status=404)
         self._clock += 1
         if Tagging:
             self.tags[f"{Bucket}/{Key}"] = Tagging

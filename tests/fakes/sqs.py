@@ -1,5 +1,5 @@
-"""An SQS client in memory: FIFO queues with groups, deduplication, visibility and dead-letter queues, and the event
-source mapping that hands their messages to a function."""
+"""An SQS client in memory: FIFO queues with groups, deduplication, visibility and dead-letter queues, standard queues
+as far as sending goes, and the event source mapping that hands messages to a function."""
 
 # ruff: noqa: N803 - the arguments are boto3's, by its names
 
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tests.fakes.clock import FakeClock
@@ -16,6 +17,7 @@ from tests.fakes.s3 import client_error
 DEDUPLICATION_SECONDS = 300
 BATCH = 10
 MAX_BYTES = 1024 * 1024
+LONGEST_WAIT_SECONDS = 20
 
 
 @dataclass
@@ -74,7 +76,10 @@ class FakeSqs:
                     {"Id": entry["Id"], "Code": "Nope", "Message": "no", "SenderFault": self._entries in self.refused}
                 )
                 continue
-            self._store(QueueUrl, entry["MessageBody"], entry["MessageGroupId"], entry["MessageDeduplicationId"])
+            assert ("MessageGroupId" in entry) == ("MessageDeduplicationId" in entry) == QueueUrl.endswith(".fifo")
+            self._store(
+                QueueUrl, entry["MessageBody"], entry.get("MessageGroupId", ""), entry.get("MessageDeduplicationId", "")
+            )
             taken.append({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "-"})
         return {"Successful": taken} | ({"Failed": failed} if failed else {})
 
@@ -103,14 +108,48 @@ class FakeSqs:
         for message in list(self.queue(url).messages):
             self._store(url, message.body, message.group, f"again-{message.message_id}")
 
-    def receive(self, url: str) -> list[Stored]:
+    def receive_message(
+        self,
+        *,
+        QueueUrl: str,
+        MaxNumberOfMessages: int,
+        WaitTimeSeconds: int,
+        VisibilityTimeout: int,
+        MessageSystemAttributeNames: list[str],
+    ) -> dict[str, Any]:
+        assert 1 <= MaxNumberOfMessages <= BATCH
+        assert 0 <= WaitTimeSeconds <= LONGEST_WAIT_SECONDS
+        batch = self.receive(QueueUrl, MaxNumberOfMessages)
+        if not batch:
+            self.clock.sleep(WaitTimeSeconds)
+            return {}
+        for message in batch:
+            message.visible_at = self.clock.now + VisibilityTimeout
+        return {
+            "Messages": [
+                {
+                    "MessageId": record["messageId"],
+                    "ReceiptHandle": record["receiptHandle"],
+                    "Body": record["body"],
+                    "Attributes": {name: record["attributes"][name] for name in MessageSystemAttributeNames},
+                }
+                for record in event_of(batch)["Records"]
+            ]
+        }
+
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> dict[str, Any]:
+        queue = self.queue(QueueUrl)
+        queue.messages = [item for item in queue.messages if item.receipt != ReceiptHandle]
+        return {}
+
+    def receive(self, url: str, most: int = BATCH) -> list[Stored]:
         """What the event source mapping takes at once: messages of one group, in order, unless one of them is in
         flight."""
         queue = self.queue(url)
         for group in dict.fromkeys(message.group for message in queue.messages):
             batch: list[Stored] = []
             for message in [item for item in queue.messages if item.group == group]:
-                if message.visible_at > self.clock.now or len(batch) == BATCH:
+                if message.visible_at > self.clock.now or len(batch) == most:
                     break
                 if queue.dead_letters is not None and message.receives >= queue.max_receives:
                     queue.messages.remove(message)
@@ -154,7 +193,7 @@ class FakeSqs:
 
     def _store(self, url: str, body: str, group: str, deduplication_id: str) -> None:
         queue = self.queue(url)
-        if self.clock.now - queue.seen.get(deduplication_id, float("-inf")) < DEDUPLICATION_SECONDS:
+        if deduplication_id and self.clock.now - queue.seen.get(deduplication_id, -inf) < DEDUPLICATION_SECONDS:
             return
         queue.seen[deduplication_id] = self.clock.now
         self._numbers += 1

@@ -9,7 +9,8 @@ from benchmarks.generated import PREFIX, GeneratedS3
 from kendra_ingestion.folder import Folder
 from kendra_ingestion.metadata import METADATA_MAX_BYTES, read
 from kendra_ingestion.pairing import pair
-from kendra_ingestion.workspace import PART_BYTES, Workspace
+from kendra_ingestion.workspace import Workspace
+from shared.object_writer import PART_BYTES
 
 DOCUMENTS = 7_777
 

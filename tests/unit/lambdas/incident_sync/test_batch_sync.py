@@ -168,7 +168,7 @@ def test_five_failures_of_its_own_make_an_incident_wait_for_a_person() -> None:
 
 
 def test_what_cannot_be_written_waits_for_a_person_at_once_and_the_others_go_on() -> None:
-    bad = [closed("INC-BAD", title=" "), closed("../INC"), closed("INC 1"), closed("INC-B", title={"B": b"x"})]
+    bad = [closed("INC-BAD", title=" "), closed("../INC"), closed("INC 1"), closed("INC-B") | {"title": {"B": b"x"}}]
     workflow = workflow_with(2, *bad)
     answer = passed(workflow)
     assert (answer["synced"], answer["failed"], answer["setAside"]) == (2, 4, 4)

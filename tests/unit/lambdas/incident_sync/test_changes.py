@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incident_sync import changes
-from incident_sync.changes import answer, take_in
+from incident_sync.changes import take_in
 from incident_sync.errors import ConfigurationInvalid, EventInvalid
 from incident_sync.fields import Fields
 from incident_sync.intake import Intake
 from incident_sync.records import of_record
+from shared.stream_records import answer
 from tests.fakes.clock import FakeClock
 from tests.fakes.lambda_context import FakeLambdaContext
 

@@ -6,7 +6,7 @@ import pytest
 
 from incident_sync.errors import ConfigurationInvalid, EventInvalid
 from incident_sync.fields import Fields
-from incident_sync.records import ID_MAX_BYTES, Change, of_record, padded
+from incident_sync.records import ID_MAX_BYTES, Change, of_record
 
 FIELDS = Fields(("title",), ("priority",), ())
 SEQUENCE = "111100000000000000000001"
@@ -139,10 +139,3 @@ def test_an_id_that_just_fits_into_the_other_tables_key_is_taken() -> None:
 def test_a_stream_without_both_images_is_the_deployments_fault_and_not_the_records() -> None:
     with pytest.raises(ConfigurationInvalid, match="NEW_AND_OLD_IMAGES"):
         of_record(record(None, item(), StreamViewType="NEW_IMAGE"), FIELDS)
-
-
-def test_padded_numbers_compare_as_numbers_do() -> None:
-    numbers = [9, 10, 99_999, 100_000, 10**24, 9 * 10**39]
-    texts = [padded(str(number)) for number in numbers]
-    assert texts == sorted(texts)
-    assert {len(text) for text in texts} == {40}

@@ -9,13 +9,10 @@ import pytest
 
 from kendra_ingestion.documents import Chunk
 from kendra_ingestion.messages import (
-    BATCH_MAX_BYTES,
-    Envelope,
     JobKey,
     Message,
     NotAMessage,
     Reference,
-    in_batches,
     messages_of,
     read,
     sealed,
@@ -196,11 +193,3 @@ def test_neighbours_are_in_different_groups() -> None:
 
 def test_deletes_have_groups_of_their_own_name() -> None:
     assert sealed(Message("delete", JOB, 0, 5, to_delete=("a",)), 4).group == "del-1"
-
-
-def test_a_batch_has_at_most_ten_messages_and_one_mebibyte() -> None:
-    small = [Envelope("x", "g", str(number)) for number in range(23)]
-    assert [len(batch) for batch in in_batches(small)] == [10, 10, 3]
-    large = [Envelope("x" * (BATCH_MAX_BYTES // 2), "g", str(number)) for number in range(3)]
-    assert [len(batch) for batch in in_batches(large)] == [2, 1]
-    assert list(in_batches([])) == []

@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from kendra_ingestion.errors import MessageRefused, QueueUnavailable
-from kendra_ingestion.messages import Envelope
 from kendra_ingestion.outbox import Outbox
+from shared.outbox import Envelope
 from tests.fakes.clock import FakeClock
 from tests.fakes.sqs import FakeSqs
 

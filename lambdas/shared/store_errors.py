@@ -1,9 +1,9 @@
 """What AWS's errors mean here, once for every store: whether one request was refused for what it is, or the store
 could do its work for nobody.
 
-* Refused       this one request is at fault, so what it was made for is charged with it
-* Overtaken     a transaction's condition does not hold any more, or another writer holds its items
-* StoreUnavailable (errors.py)  anything else
+* Refused           this one request is at fault, so what it was made for is charged with it
+* Overtaken         a write's condition does not hold any more, or another writer holds a transaction's items
+* StoreUnavailable  anything else; the name that state machines retry by
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from incident_sync.errors import StoreUnavailable
-from shared.dynamodb_errors import CONDITION_FAILED, PASSING, hindrances, reasons
+from shared.dynamodb_errors import CONDITION_FAILED, CONDITION_FAILED_ERROR, PASSING, hindrances, reasons
 
 BAD_REQUEST = 400
 """The one HTTP status by which a store speaks of what was asked. Any other speaks of the store."""
@@ -51,24 +50,29 @@ OTHERS = frozenset({CONDITION_FAILED, "TransactionConflict"})
 
 
 class Refused(Exception):
-    """One request was refused for what it is. The message holds no text of an incident."""
+    """One request was refused for what it is. The message holds none of the text that was to be stored."""
 
 
 class Overtaken(Exception):
-    """A transaction came too late. `parts` has a reason a part, in their order, "None" for what did not hinder it."""
+    """A write came too late. `parts` has a reason a part, in their order, "None" for what did not hinder it."""
 
     def __init__(self, parts: list[str]) -> None:
         super().__init__(", ".join(parts))
         self.parts = parts
 
 
+class StoreUnavailable(Exception):
+    """A store did not do what was asked, for no fault of what it was asked for: throttling, an outage, a missing
+    permission, a missing bucket."""
+
+
 def ask(store: str, operation: Callable[..., Any], **parameters: Any) -> Any:
-    """Call an operation of the SDK for one incident. Raises Refused, Overtaken and StoreUnavailable."""
+    """Call an operation of the SDK for one piece of work. Raises Refused, Overtaken and StoreUnavailable."""
     try:
         return operation(**parameters)
     except ParamValidationError as error:
         # The SDK's report quotes the values, so it goes no further.
-        raise Refused("the SDK does not send what the incident holds") from error
+        raise Refused("the SDK does not send what the request holds") from error
     except ClientError as error:
         raise _translated(store, error) from error
     except BotoCoreError as error:
@@ -76,16 +80,24 @@ def ask(store: str, operation: Callable[..., Any], **parameters: Any) -> Any:
 
 
 def ask_for_all(store: str, operation: Callable[..., Any], **parameters: Any) -> Any:
-    """Call an operation that is about no single incident. Raises Overtaken and StoreUnavailable."""
+    """Call an operation that is about no single piece of work. Raises Overtaken and StoreUnavailable."""
     try:
         return ask(store, operation, **parameters)
     except Refused as error:
-        raise StoreUnavailable(f"{store} refuses what is asked for no single incident: {error}") from error
+        raise StoreUnavailable(f"{store} refuses what is asked for no single piece of work: {error}") from error
+
+
+def code_of(error: StoreUnavailable) -> str:
+    """The store's own code of an error, empty where it gave no answer."""
+    cause = error.__cause__
+    return str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
 
 
 def _translated(store: str, error: ClientError) -> Exception:
     code = error.response["Error"].get("Code", "")
     message = f"{error.operation_name}: {code}: {error.response['Error'].get('Message') or 'no message was given'}"
+    if code == CONDITION_FAILED_ERROR:
+        return Overtaken([CONDITION_FAILED])
     if parts := reasons(error):
         return _cancelled(parts, hindrances(error), f"{store}: {message}")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", BAD_REQUEST)

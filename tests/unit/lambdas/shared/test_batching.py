@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kendra_ingestion.batching import cut, fill
+from shared.batching import cut, fill
 
 sizes = st.lists(st.integers(0, 30), max_size=60)
 

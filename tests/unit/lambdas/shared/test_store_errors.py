@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
 
-from incident_sync.errors import StoreUnavailable
-from incident_sync.store_errors import Overtaken, Refused, ask, ask_for_all
+from shared.store_errors import Overtaken, Refused, StoreUnavailable, ask, ask_for_all, code_of
 from tests.fakes.s3 import client_error
 
 
@@ -49,7 +48,7 @@ def cancelled(*reasons: str) -> ClientError:
     ],
     ids=str,
 )
-def test_what_a_store_can_do_for_nobody_is_no_incidents_fault(error: Exception) -> None:
+def test_what_a_store_can_do_for_nobody_is_no_requests_fault(error: Exception) -> None:
     with pytest.raises(StoreUnavailable):
         ask("the store", raising(error))
 
@@ -69,7 +68,7 @@ def test_what_a_store_can_do_for_nobody_is_no_incidents_fault(error: Exception) 
 def test_what_a_request_is_refused_for_is_its_own_fault(error: Exception) -> None:
     with pytest.raises(Refused):
         ask("the store", raising(error))
-    with pytest.raises(StoreUnavailable, match="no single incident"):
+    with pytest.raises(StoreUnavailable, match="no single piece of work"):
         ask_for_all("the store", raising(error))
 
 
@@ -87,12 +86,31 @@ def test_who_was_slower_is_told_so_and_by_which_part(parts: tuple[str, ...]) -> 
     assert caught.value.parts == list(parts)
 
 
-def test_what_the_sdk_quotes_of_an_incident_is_not_told() -> None:
+def test_a_write_by_itself_whose_condition_does_not_hold_came_too_late() -> None:
+    with pytest.raises(Overtaken) as caught:
+        ask_for_all("the store", raising(client_error("PutItem", "ConditionalCheckFailedException")))
+    assert caught.value.parts == ["ConditionalCheckFailed"]
+
+
+def test_what_the_sdk_quotes_of_a_request_is_not_told() -> None:
     with pytest.raises(Refused) as caught:
-        ask("the store", raising(ParamValidationError(report="value: a secret of the incident")))
+        ask("the store", raising(ParamValidationError(report="value: a secret of the item")))
     assert "secret" not in str(caught.value)
 
 
 def test_an_error_tells_the_store_the_operation_and_its_words() -> None:
     with pytest.raises(StoreUnavailable, match=r"^the bucket knowledge: PutObject: AccessDenied: not for you$"):
         ask("the bucket knowledge", raising(client_error("PutObject", "AccessDenied", "not for you", status=403)))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (client_error("GetObject", "NoSuchKey", status=404), "NoSuchKey"),
+        (EndpointConnectionError(endpoint_url="https://localhost"), ""),
+    ],
+)
+def test_an_error_has_the_stores_own_code_if_it_gave_one(error: Exception, code: str) -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        ask_for_all("the store", raising(error))
+    assert code_of(caught.value) == code

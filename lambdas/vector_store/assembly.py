@@ -1,0 +1,65 @@
+"""The store's adapters, as Terraform's environment variables describe them. Clients are made once a container."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from shared.clients import patient
+from vector_store.deltas import Deltas
+from vector_store.errors import ConfigurationInvalid
+from vector_store.pointer import Pointers
+from vector_store.run_records import RunRecords
+from vector_store.settings import setting
+from vector_store.snapshots import Snapshots
+
+
+def deltas(collection: str) -> Deltas:
+    """What waits for a collection."""
+    table, bucket = setting("VECTOR_STORE_TABLE"), setting("STORE_BUCKET")
+    return Deltas(dynamodb(), s3(), table=table, bucket=bucket, collection=collection)
+
+
+def snapshots(collection: str) -> Snapshots:
+    """A collection's snapshots."""
+    return Snapshots(s3(), setting("STORE_BUCKET"), collection)
+
+
+def pointers() -> Pointers:
+    """Which of them are published."""
+    return Pointers(dynamodb(), setting("VECTOR_STORE_TABLE"))
+
+
+def run_records() -> RunRecords:
+    """What runs have done."""
+    return RunRecords(s3(), setting("STORE_BUCKET"))
+
+
+def dimension() -> int:
+    """Numbers of a vector."""
+    return _whole("EMBED_DIMENSION")
+
+
+def retention() -> timedelta:
+    """How long a snapshot is kept."""
+    return timedelta(days=_whole("SNAPSHOT_RETENTION_DAYS"))
+
+
+def _whole(name: str) -> int:
+    given = setting(name)
+    if not given.isascii() or not given.isdecimal() or int(given) < 1:
+        raise ConfigurationInvalid(f"environment variable {name} is {given!r}; allowed: a whole number from 1")
+    return int(given)
+
+
+@cache
+def dynamodb() -> Any:
+    """DynamoDB."""
+    return patient("dynamodb")
+
+
+@cache
+def s3() -> Any:
+    """S3."""
+    return patient("s3")

@@ -1,0 +1,106 @@
+"""The embedding worker's parts, as environment variables describe them; Terraform sets these. Clients are made once a
+container."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import cache
+from typing import Any, TypeVar
+
+from shared.clients import client, patient
+from shared.clock import Clock
+from vector_store.embed_files import Exports, Folder
+from vector_store.embed_queue import Queue
+from vector_store.embed_runs import Runs
+from vector_store.embed_worker import Means, Worker
+from vector_store.errors import ConfigurationInvalid
+from vector_store.lease import Holder, Lease
+from vector_store.places import vectors_prefix
+from vector_store.settings import setting
+from vector_store.titan import DIMENSIONS, Rate, Titan
+
+Number = TypeVar("Number", int, float)
+
+CONCURRENCY_MAX = 64
+ANSWER_SECONDS = 10
+"""Titan embeds a text within a second; what is under way at the end of a grace period ends within this."""
+
+
+def number(name: str, read: Callable[[str], Number], allowed: str, is_good: Callable[[Number], bool]) -> Number:
+    """An environment variable that is a number. Raises ConfigurationInvalid."""
+    given = setting(name)
+    try:
+        value = read(given)
+    except ValueError:
+        value = None
+    if value is None or not is_good(value):
+        raise ConfigurationInvalid(f"environment variable {name} is {given!r}; it must be {allowed}")
+    return value
+
+
+def concurrency() -> int:
+    """How many calls to Bedrock may be under way at once."""
+    return number(
+        "EMBED_CONCURRENCY",
+        int,
+        f"a whole number from 1 to {CONCURRENCY_MAX}",
+        range(1, CONCURRENCY_MAX + 1).__contains__,
+    )
+
+
+def worker(clock: Clock, pool: Executor) -> Worker:
+    """The worker, whose calls to Bedrock go through the pool."""
+    dimension = number("EMBED_DIMENSION", int, f"one of {DIMENSIONS}", DIMENSIONS.__contains__)
+    rate = number("EMBED_REQUESTS_PER_SECOND", float, "a number from 1", lambda value: 1 <= value < math.inf)
+    bucket = setting("STORE_BUCKET")
+    return Worker(
+        Means(
+            Exports(s3()),
+            lambda collection, run_id: Folder(s3(), bucket, vectors_prefix(collection, run_id), dimension=dimension),
+            Runs(dynamodb(), setting("RECEIPTS_TABLE")),
+            Titan(bedrock_runtime(), dimension=dimension, rate=Rate(rate, clock), pool=pool, clock=clock),
+            clock,
+        )
+    )
+
+
+def lease(holder: Holder, clock: Clock) -> Lease:
+    """The right to work the queue."""
+    return Lease(dynamodb(), setting("VECTOR_STORE_TABLE"), holder, clock=clock)
+
+
+def queue() -> Queue:
+    """The queue of exports."""
+    return Queue(sqs(), setting("EMBED_NDJSON_QUEUE_URL"))
+
+
+@cache
+def s3() -> Any:
+    """S3, retried by the SDK."""
+    return patient("s3")
+
+
+@cache
+def sqs() -> Any:
+    """SQS, retried by the SDK."""
+    return patient("sqs")
+
+
+@cache
+def dynamodb() -> Any:
+    """DynamoDB, which gives up while a lease still lasts."""
+    return client("dynamodb", retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=5)
+
+
+@cache
+def bedrock_runtime() -> Any:
+    """Bedrock, never retried by the SDK: each try goes through the rate."""
+    return client(
+        "bedrock-runtime",
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=CONCURRENCY_MAX,
+        connect_timeout=5,
+        read_timeout=ANSWER_SECONDS,
+    )

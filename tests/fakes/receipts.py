@@ -1,0 +1,60 @@
+"""An application that keeps receipts in a table, and the stream that tells of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Item = dict[str, Any]
+Record = dict[str, Any]
+
+
+def sequence(number: int) -> str:
+    """The sequence number of the stream's record number so many."""
+    return f"4959000000000000000{number:05}"
+
+
+def at(number: int) -> str:
+    """The same as changes have it."""
+    return sequence(number).zfill(40)
+
+
+def typed(**attributes: Any) -> Item:
+    """Texts and numbers as DynamoDB has them."""
+    return {name: {"S": value} if isinstance(value, str) else {"N": str(value)} for name, value in attributes.items()}
+
+
+class Receipts:
+    """The table `receipts`: every write is a record of the stream, numbered from 1."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], Item] = {}
+        self.stream: list[Record] = []
+
+    def put(self, receipt: str, sort: str, **attributes: Any) -> Record:
+        """Write an item, whole."""
+        return self._write(f"RECEIPT#{receipt}", sort, typed(**attributes))
+
+    def remove(self, receipt: str, sort: str) -> Record:
+        """Remove an item that is there."""
+        return self._write(f"RECEIPT#{receipt}", sort, None)
+
+    def _write(self, partition: str, sort: str, attributes: Item | None) -> Record:
+        keys = {"pk": {"S": partition}, "sk": {"S": sort}}
+        before = self.items.pop((partition, sort), None)
+        now = None if attributes is None else keys | attributes
+        if now is not None:
+            self.items[partition, sort] = now
+        self.stream.append(record(len(self.stream) + 1, keys, before, now))
+        return self.stream[-1]
+
+
+def record(number: int, keys: Item, before: Item | None, now: Item | None) -> Record:
+    """A record as Lambda delivers it."""
+    images = {"OldImage": before, "NewImage": now}
+    return {
+        "eventID": f"event-{number}",
+        "eventName": "INSERT" if before is None else "REMOVE" if now is None else "MODIFY",
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {"Keys": keys, "SequenceNumber": sequence(number), "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        | {name: image for name, image in images.items() if image is not None},
+    }
