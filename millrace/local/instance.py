@@ -223,7 +223,7 @@ class Instance:
         return self._call("GET", "/_millrace/bedrock")
 
     def set_bedrock_pace(self, **pace: float) -> None:
-        """Change how fast knowledge bases are from now on; the settings are those of `bedrock.Pace`."""
+        """Change how fast Bedrock is from now on; the settings are those of `bedrock.Pace`."""
         self._call("PUT", "/_millrace/bedrock", pace)
 
     def order_job(self, data_source_id: str, outcome: str = "COMPLETE", **order: Any) -> None:

@@ -75,14 +75,15 @@ class Flaw:
 @dataclass(frozen=True)
 class Http:
     """Where a REST operation stands on the wire: `uri` is a template, `placed` the request's members that are not in
-    the body, with their place (`uri`, `querystring`, `header`) and type, `outside` the answer's.
+    the body, with their place (`uri`, `querystring`, `header`; `body` where one is the whole of it) and type, `outside`
+    the answer's.
     """
 
     method: str
     uri: str
     status: int
     placed: Mapping[str, tuple[str, str]]
-    outside: frozenset[str]
+    outside: Mapping[str, tuple[str, str]]
 
 
 class Model:
@@ -129,7 +130,7 @@ class Model:
             uri=model.http["requestUri"],
             status=model.http.get("responseCode", 200),
             placed=_placed(model.input_shape),
-            outside=frozenset(_placed(model.output_shape)),
+            outside=_placed(model.output_shape),
         )
 
     def members(self, operation: str) -> frozenset[str]:

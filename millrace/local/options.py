@@ -20,7 +20,8 @@ class Options:
     is `bedrock_...`; there a region has the quota of an operation (on AWS 5 requests a second, quotas page). An
     ingestion job takes at least `bedrock_ingestion_seconds`; `bedrock_ingestion_starts_per_second` is how many may be
     started and `bedrock_ingestion_reads_per_second` how often they may be got or listed (on AWS 0.1 and 10, quotas
-    page). `stream_retry_seconds` is the pause before a stream's batch that a function failed at is tried again; it
+    page); `bedrock_invocations_per_second` how often a model may be invoked (on AWS a quota a minute, another in each
+    region). `stream_retry_seconds` is the pause before a stream's batch that a function failed at is tried again; it
     doubles with each failure, up to five times as long (AWS publishes no figure).
     """
 
@@ -36,6 +37,7 @@ class Options:
     bedrock_ingestion_seconds: float = 1.0
     bedrock_ingestion_starts_per_second: float = 10.0
     bedrock_ingestion_reads_per_second: float = 100.0
+    bedrock_invocations_per_second: float = 200.0
     stream_retry_seconds: float = 0.1
     log_level: str = "WARNING"
 

@@ -134,6 +134,7 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
         ingestion_seconds=options.bedrock_ingestion_seconds,
         ingestion_starts_per_second=options.bedrock_ingestion_starts_per_second,
         ingestion_reads_per_second=options.bedrock_ingestion_reads_per_second,
+        invocations_per_second=options.bedrock_invocations_per_second,
     )
     indices = kendra.install(substrate, folder, kendra_pace, authority=authority, region=region, account=account)
     bases = bedrock.install(substrate, folder, bedrock_pace, authority=authority, region=region, account=account)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -73,7 +74,8 @@ class JsonRpc:
 
 
 class RestJson:
-    """Operations by method and path; members of a request are in its path, its query and its body.
+    """Operations by method and path; members of a request are in its path, its query, its headers and its body, those
+    of an answer in its headers and its body. A body may be one member that is a blob, which is base64 here.
 
     `operations` are those that will be asked for: one whose members are anywhere else is a ValueError here.
     """
@@ -86,9 +88,10 @@ class RestJson:
         self._routes = [(http.method, _pattern(http.uri), operation) for operation, http in routes]
         for operation in operations:
             http = self._http[operation]
-            elsewhere = {name for name, (place, _) in http.placed.items() if place not in ("uri", "querystring")}
-            if elsewhere or http.outside:
-                names = ", ".join(sorted(elsewhere | http.outside))
+            elsewhere = {name for name, place in http.placed.items() if not _is_read(*place)}
+            elsewhere |= {name for name, place in http.outside.items() if not _is_written(*place)}
+            if elsewhere:
+                names = ", ".join(sorted(elsewhere))
                 raise ValueError(f"{operation}: {names} has a place that the embedded AWS does not read or write")
 
     def operation(self, received: Received) -> str:
@@ -99,16 +102,25 @@ class RestJson:
         raise ApiError("UnknownOperationException", message, 404)
 
     def request(self, operation: str, received: Received) -> Any:
-        body = _json_of(received.body)
+        http = self._http[operation]
+        blob = _blob(http.placed)
+        body = {blob: base64.b64encode(received.body).decode()} if blob else _json_of(received.body)
         if not isinstance(body, dict):
             raise ApiError("SerializationException", "The request's body is not a JSON object")
-        http = self._http[operation]
         found = _pattern(http.uri).fullmatch(received.path)
         in_path = found.groupdict() if found else {}
-        return {**body, **_of_query(http, received.query), **in_path}
+        return {**body, **_of_headers(http, received.headers), **_of_query(http, received.query), **in_path}
 
     def reply(self, operation: str, answer: dict[str, Any]) -> Answer:
-        return self._http[operation].status, {"Content-Type": "application/json"}, _written(answer)
+        http = self._http[operation]
+        headers = {
+            name: answer[name] for name, (place, _) in http.outside.items() if place == "header" and name in answer
+        }
+        blob = _blob(http.outside)
+        if blob:
+            return http.status, headers, base64.b64decode(answer[blob])
+        rest = {name: value for name, value in answer.items() if name not in headers}
+        return http.status, {"Content-Type": "application/json", **headers}, _written(rest)
 
     def refusal(self, error: ApiError) -> Answer:
         return _refusal(self._model, error, {"Content-Type": "application/json"})
@@ -134,6 +146,24 @@ def _pattern(uri: str) -> re.Pattern[str]:
         re.escape(part) if at % 2 == 0 else f"(?P<{part}>{labels[part]})" for at, part in enumerate(parts)
     ]
     return re.compile("".join(literal_and_label) + "/?")
+
+
+def _is_read(place: str, kind: str) -> bool:
+    return place in ("uri", "querystring") or _is_written(place, kind)
+
+
+def _is_written(place: str, kind: str) -> bool:
+    return (place, kind) in (("header", "string"), ("body", "blob"))
+
+
+def _blob(members: Mapping[str, tuple[str, str]]) -> str | None:
+    """The member that is the whole body, where one is."""
+    return next((name for name, (place, _) in members.items() if place == "body"), None)
+
+
+def _of_headers(http: Http, headers: Mapping[str, str]) -> dict[str, Any]:
+    named = (name for name, (place, _) in http.placed.items() if place == "header")
+    return {name: headers[name.lower()] for name in named if name.lower() in headers}
 
 
 def _of_query(http: Http, query: Mapping[str, list[str]]) -> dict[str, Any]:

@@ -172,6 +172,30 @@ def test_an_executions_call_is_held_let_go_with_trouble_and_tried_again(aws: Ins
     assert aws.at_rest(execution) == {"status": "SUCCEEDED", "held": []}
 
 
+def test_an_executions_invocation_of_a_function_is_held_and_what_the_function_does_is_not(aws: Instance, bucket):
+    code = f"""
+        import boto3
+        def handler(event, context):
+            boto3.client("s3").put_object(Bucket="{bucket}", Key="k", Body=b"x")
+    """
+    called = function(aws, code, allow("s3:PutObject"))
+    resource = aws.client("lambda").get_function(FunctionName=called)["Configuration"]["FunctionArn"]
+    states = aws.client("stepfunctions")
+    arn = states.create_state_machine(
+        name=name("machine"),
+        definition=json.dumps({"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": resource, "End": True}}}),
+        roleArn=role(aws, "states", allow("lambda:InvokeFunction")),
+    )["stateMachineArn"]
+    aws.order_fault("*", execution=f"*:{arn.rpartition(':')[2]}:*", hold=True)
+    execution = states.start_execution(stateMachineArn=arn)["executionArn"]
+    (call,) = aws.at_rest(execution)["held"]
+    assert (call["action"], call["execution"], call["state"]) == ("lambda:InvokeFunction", execution, "T")
+    assert keys(aws, bucket) == []
+    aws.let_go(call["id"])
+    assert aws.at_rest(execution) == {"status": "SUCCEEDED", "held": []}
+    assert keys(aws, bucket) == ["k"]
+
+
 @pytest.mark.parametrize(
     ("rule", "left"),
     [

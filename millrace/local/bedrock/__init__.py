@@ -1,5 +1,5 @@
-"""Bedrock's knowledge bases in place of MiniStack's: ingestion jobs, direct ingestion and Retrieve, with the real API's
-limits."""
+"""Bedrock in place of MiniStack's: knowledge bases with ingestion jobs, direct ingestion and Retrieve, and Titan's
+embeddings, with the real API's limits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from millrace.local.bedrock.orders import Orders
 from millrace.local.bedrock.pace import Pace
 from millrace.local.bedrock.retrieval import Retrieval
 from millrace.local.bedrock.store import Store
+from millrace.local.bedrock.titan import Titan
 from millrace.local.emulated import Concurrency, Emulated, Operation, replace
 from millrace.local.gateway import Route
 from millrace.local.iam import Authority
@@ -36,7 +37,8 @@ CHANGES = frozenset({"IngestKnowledgeBaseDocuments", "DeleteKnowledgeBaseDocumen
 
 
 class Bedrock:
-    """The operations of `bedrock-agent` and `bedrock-agent-runtime` about knowledge bases.
+    """The operations of `bedrock-agent` and `bedrock-agent-runtime` about knowledge bases, and of `bedrock-runtime`
+    about embeddings.
 
     `scope` tells the region and account of the running request; `wake` tells the indexer of new work, `wake_ingestion`
     the ingestion of new jobs.
@@ -59,6 +61,7 @@ class Bedrock:
         self._bases = Bases(store, pace, clock=clock, scope=scope)
         self._documents = Documents(store, self._bases, pace, self._gate, clock=clock, wake=wake)
         self._retrieval = Retrieval(store, self._bases, self._gate)
+        self._titan = Titan(self._gate, scope)
         orders = Orders()
         self._jobs = Jobs(store, self._bases, pace, self._gate, ingestion, orders, clock=clock, wake=wake_ingestion)
         self.control = Control(store, orders, clock=clock, wake=wake_ingestion)
@@ -78,6 +81,9 @@ class Bedrock:
 
     def agent_runtime(self) -> Emulated:
         return Emulated("bedrock-agent-runtime", self._retrieval.operations())
+
+    def runtime(self) -> Emulated:
+        return Emulated("bedrock-runtime", self._titan.operations())
 
     def statistics(self) -> dict[str, Any]:
         """The pace, and what `Gate.counts` says of each region (which has the quotas) and operation."""
@@ -104,15 +110,17 @@ class Bedrock:
 def install(
     substrate: ModuleType, folder: Path, pace: Pace, *, authority: Authority, region: str, account: str
 ) -> Bedrock:
-    """Put the knowledge bases in place of MiniStack's own; their database is in the folder."""
+    """Put Bedrock in place of MiniStack's own; the knowledge bases' database is in the folder."""
     from ministack.core import iam_actions, responses, router
 
     hold(responses, "get_region")
     # All of Bedrock's services sign as `bedrock`: MiniStack tells them apart by path, and takes the action from
-    # botocore's model and the knowledge base from the path.
+    # botocore's model, and the knowledge base or the model from the path.
     hold(router, "detect_service", r'r"^/knowledgebases/[^/]+/retrieve$"', 'path.startswith("/knowledgebases")')
     hold(iam_actions, "extract_iam_action", "_match_rest_action(service, method, path, query_params)")
     hold(iam_actions, "extract_resource_arn", 'knowledge-base/{parts[ki + 1]}"')
+    hold(router, "detect_service", 'path.startswith("/model/")')
+    hold(iam_actions, "extract_resource_arn", "foundation-model/{model_id}")
     store = Store(folder / "bedrock.sqlite")
 
     def arn(base: Any) -> str:
@@ -132,4 +140,5 @@ def install(
     )
     replace(substrate, "bedrock-agent", bedrock.agent())
     replace(substrate, "bedrock-agent-runtime", bedrock.agent_runtime())
+    replace(substrate, "bedrock-runtime", bedrock.runtime())
     return bedrock

@@ -1,4 +1,4 @@
-"""How fast knowledge bases let calls through: those about ingestion jobs have quotas of their own."""
+"""How fast Bedrock lets calls through: those about ingestion jobs, and those of a model, have quotas of their own."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from millrace.local import pace
 
 STARTS = frozenset({"StartIngestionJob"})
 READS = frozenset({"GetIngestionJob", "ListIngestionJobs"})
+INVOCATIONS = frozenset({"InvokeModel"})
 
 
 @dataclass
 class Pace(pace.Pace):
-    """`ingestion_seconds` is how long an ingestion job takes at least; starts and reads are of all jobs of a region."""
+    """`ingestion_seconds` is how long an ingestion job takes at least; starts and reads are of all jobs of a region,
+    and so are invocations of a model."""
 
     ingestion_seconds: float
     ingestion_starts_per_second: float
     ingestion_reads_per_second: float
+    invocations_per_second: float
 
     def requests_per_second_of(self, operation: str) -> float:
         if operation in STARTS:
             return self.ingestion_starts_per_second
         if operation in READS:
             return self.ingestion_reads_per_second
+        if operation in INVOCATIONS:
+            return self.invocations_per_second
         return self.requests_per_second

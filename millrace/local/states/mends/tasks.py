@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from millrace.local.anchors import hold, patch
@@ -58,6 +59,12 @@ def apply(calls: Calls) -> None:
     )
     patch(
         lambda_eval_utils,
+        "execute_lambda_function_integration",
+        with_its_task,
+        "parameters=parameters, region=region, state_credentials=state_credentials",
+    )
+    patch(
+        lambda_eval_utils,
         "_invoke_lambda_function",
         lambda _: invoke_function(calls),
         "lambda_client.invoke(**parameters)",
@@ -91,11 +98,14 @@ def service_task(calls: Calls) -> Callable[..., None]:
         state_credentials: StateCredentials,
     ) -> None:
         task = integration(self.resource.resource_arn)
-        asking = TaskCaller(env.context["Execution"]["Id"], env.context["State"]["Name"])
-        caller = Caller(resource_runtime_part.region, state_credentials.role_arn, asking)
+        caller = Caller(resource_runtime_part.region, state_credentials.role_arn, task_in(env))
         env.stack.append(calls.call(task, normalised_parameters, caller))
 
     return evaluate
+
+
+def task_in(env: Frame) -> TaskCaller:
+    return TaskCaller(env.context["Execution"]["Id"], env.context["State"]["Name"])
 
 
 def put_events(calls: Calls) -> Callable[..., None]:
@@ -126,9 +136,26 @@ def eval_parameters(self: StateTask, env: Frame) -> dict[str, Any]:
     return parameters
 
 
+@dataclass
+class TaskCredentials(StateCredentials):
+    """Credentials that know the task they are for."""
+
+    task: TaskCaller
+
+
+def with_its_task(execute: Callable[..., None]) -> Callable[..., None]:
+    """A function's invocation is told the task, which it is not by itself."""
+
+    def execute_as(env: Frame, parameters: dict[str, Any], region: str, state_credentials: StateCredentials) -> None:
+        execute(env, parameters, region, TaskCredentials(state_credentials.role_arn, task_in(env)))
+
+    return execute_as
+
+
 def invoke_function(calls: Calls) -> Callable[..., dict[str, Any]]:
-    def invoke(parameters: dict[str, Any], region: str, state_credentials: StateCredentials) -> dict[str, Any]:
-        return calls.invoke(integration(INVOKE), parameters, Caller(region, state_credentials.role_arn))
+    def invoke(parameters: dict[str, Any], region: str, state_credentials: TaskCredentials) -> dict[str, Any]:
+        caller = Caller(region, state_credentials.role_arn, state_credentials.task)
+        return calls.invoke(integration(INVOKE), parameters, caller)
 
     return invoke
 

@@ -33,6 +33,7 @@ def test_an_unknown_setting_is_named(tmp_path):
         ("bedrock_ingestion_seconds", -1),
         ("bedrock_ingestion_starts_per_second", 0),
         ("bedrock_ingestion_reads_per_second", 0),
+        ("bedrock_invocations_per_second", 0),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(setting, value):

@@ -99,7 +99,7 @@ def test_a_refusal_has_the_status_that_the_api_gives_its_code():
 
 
 def test_an_operation_whose_members_are_elsewhere_cannot_be_offered():
-    with pytest.raises(ValueError, match=r"GetObject: .*Body"):
+    with pytest.raises(ValueError, match=r"GetObject: .*Last-Modified"):
         RestJson(Model("s3"), ["GetObject"])
 
 
@@ -108,3 +108,20 @@ def test_the_wire_is_of_the_services_protocol():
     assert isinstance(wire_of(AGENT, []), RestJson)
     with pytest.raises(ValueError, match="rest-xml"):
         wire_of(Model("s3"), [])
+
+
+def test_a_body_that_is_one_blob_travels_as_it_is_beside_its_headers():
+    wire = RestJson(Model("bedrock-runtime"), ["InvokeModel"])
+    headers = {"content-type": "application/json", "accept": "*/*", "user-agent": "sdk"}
+    asked = Received("POST", "/model/amazon.titan-embed-text-v2:0/invoke", headers, b"\x00{")
+    assert read(wire, asked) == (
+        "InvokeModel",
+        {
+            "modelId": "amazon.titan-embed-text-v2:0",
+            "body": "AHs=",
+            "Content-Type": "application/json",
+            "Accept": "*/*",
+        },
+    )
+    answer = {"body": "AHs=", "Content-Type": "application/json"}
+    assert wire.reply("InvokeModel", answer) == (200, {"Content-Type": "application/json"}, b"\x00{")

@@ -87,6 +87,7 @@ class World:
                 ingestion_seconds=100,
                 ingestion_starts_per_second=1000,
                 ingestion_reads_per_second=1000,
+                invocations_per_second=1000,
             ),
             self.ingestion,
             clock=lambda: self.now,
