@@ -21,8 +21,8 @@ from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.figure import Figure
-from benchmarks.pipeline import BenchmarkFailed, Pipeline, deployed
+from benchmarks.figure import BenchmarkFailed, Figure
+from benchmarks.pipeline import Pipeline, deployed
 from millrace import submission
 from millrace.local.instance import Options
 from millrace.reports import Reports
@@ -58,10 +58,10 @@ def run() -> list[Figure]:
     ]
 
 
-def write(folder: Path) -> Survey:
+def write(folder: Path, documents: int = DOCUMENTS) -> Survey:
     """Write the corpus's first documents into a new folder. Raises BenchmarkFailed where this Python has too few."""
-    if corpus.main([str(folder), "--limit", str(DOCUMENTS), "--minimum", str(DOCUMENTS)]):
-        raise BenchmarkFailed(f"this Python's library documents fewer than {DOCUMENTS:,} things")
+    if corpus.main([str(folder), "--limit", str(documents), "--minimum", str(documents)]):
+        raise BenchmarkFailed(f"this Python's library documents fewer than {documents:,} things")
     return submission.survey(folder)
 
 

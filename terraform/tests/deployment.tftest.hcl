@@ -10,8 +10,8 @@ variables {
   package_dir      = "tests/package"
 }
 
-run "creates_both_buckets_by_default" {
-  command = plan
+run "deploys_kendra_ingestion_alone_into_buckets_of_its_own_by_default" {
+  command = apply
 
   assert {
     condition     = keys(module.bucket) == ["ingestion", "reports"] && length(data.aws_s3_bucket.existing) == 0
@@ -26,6 +26,60 @@ run "creates_both_buckets_by_default" {
   assert {
     condition     = length(aws_s3_bucket_notification.existing) == 0
     error_message = "A bucket created here has its notification from its own module."
+  }
+
+  assert {
+    condition = (
+      output.deploy_option == "sfn"
+      && output.sink == "kendra"
+      && output.kendra_index_id == var.kendra_index_id
+      && output.ledger_table == "millrace-ledger"
+    )
+    error_message = "The outputs tell of ${output.deploy_option} and ${output.sink}."
+  }
+
+  assert {
+    condition     = output.knowledge_base_id == null && output.data_source_id == null && output.progress_table == null
+    error_message = "The outputs tell of what is not deployed."
+  }
+
+  assert {
+    condition     = aws_sns_topic.notifications.kms_master_key_id == "alias/aws/sns"
+    error_message = "The topic's key is ${aws_sns_topic.notifications.kms_master_key_id}."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 0
+    error_message = "Somebody was subscribed."
+  }
+
+  assert {
+    condition = (
+      aws_sns_topic_policy.notifications.policy == data.aws_iam_policy_document.notifications.json
+      && data.aws_iam_policy_document.notifications.source_policy_documents == tolist([module.tls_only.json])
+      && length(data.aws_iam_policy_document.notifications.statement) == 0
+    )
+    error_message = "The topic's policy is ${jsonencode(data.aws_iam_policy_document.notifications)}."
+  }
+
+  assert {
+    condition     = output.workflows == toset(["kendra_ingestion"]) && length(module.kb_sync) == 0
+    error_message = "Deployed: ${join(", ", output.workflows)}."
+  }
+
+  assert {
+    condition = (
+      output.kb_sync_state_machine_arn == null
+      && output.sync_table == null
+      && output.sync_sources == null
+      && output.sync_dead_letter_queue_url == null
+    )
+    error_message = "The outputs tell of a sync that is not deployed."
+  }
+
+  assert {
+    condition     = length(data.aws_s3_bucket.data) == 0 && length(aws_s3_bucket_notification.data) == 0
+    error_message = "There are data buckets that nobody named."
   }
 }
 
@@ -69,25 +123,6 @@ run "expires_archive_work_and_parts_in_the_reports_bucket_alone" {
       }
     }
     error_message = "Expiry is ${jsonencode(local.expiry)}."
-  }
-}
-
-run "tells_what_is_deployed_by_default" {
-  command = plan
-
-  assert {
-    condition = (
-      output.deploy_option == "sfn"
-      && output.sink == "kendra"
-      && output.kendra_index_id == var.kendra_index_id
-      && output.ledger_table == "millrace-ledger"
-    )
-    error_message = "The outputs tell of ${output.deploy_option} and ${output.sink}."
-  }
-
-  assert {
-    condition     = output.knowledge_base_id == null && output.data_source_id == null && output.progress_table == null
-    error_message = "The outputs tell of what is not deployed."
   }
 }
 
@@ -171,15 +206,6 @@ run "refuses_an_existing_bucket_of_another_region" {
   }
 }
 
-run "encrypts_the_topic_with_aws_key_by_default" {
-  command = plan
-
-  assert {
-    condition     = aws_sns_topic.notifications.kms_master_key_id == "alias/aws/sns"
-    error_message = "The topic's key is ${aws_sns_topic.notifications.kms_master_key_id}."
-  }
-}
-
 run "encrypts_the_topic_with_the_key_that_is_given" {
   command = plan
 
@@ -193,15 +219,6 @@ run "encrypts_the_topic_with_the_key_that_is_given" {
   }
 }
 
-run "subscribes_nobody_by_default" {
-  command = plan
-
-  assert {
-    condition     = length(aws_sns_topic_subscription.email) == 0
-    error_message = "Somebody was subscribed."
-  }
-}
-
 run "subscribes_the_address_that_is_given" {
   command = plan
 
@@ -212,42 +229,5 @@ run "subscribes_the_address_that_is_given" {
   assert {
     condition     = aws_sns_topic_subscription.email[0].endpoint == "search-team@example.com" && aws_sns_topic_subscription.email[0].protocol == "email"
     error_message = "The subscription is ${jsonencode(aws_sns_topic_subscription.email)}."
-  }
-}
-
-run "refuses_requests_without_tls_at_the_topic" {
-  command = apply
-
-  assert {
-    condition = (
-      aws_sns_topic_policy.notifications.policy == data.aws_iam_policy_document.notifications.json
-      && data.aws_iam_policy_document.notifications.source_policy_documents == tolist([module.tls_only.json])
-      && length(data.aws_iam_policy_document.notifications.statement) == 0
-    )
-    error_message = "The topic's policy is ${jsonencode(data.aws_iam_policy_document.notifications)}."
-  }
-}
-
-run "deploys_kendra_ingestion_alone_by_default" {
-  command = plan
-
-  assert {
-    condition     = output.workflows == toset(["kendra_ingestion"]) && length(module.kb_sync) == 0
-    error_message = "Deployed: ${join(", ", output.workflows)}."
-  }
-
-  assert {
-    condition = (
-      output.kb_sync_state_machine_arn == null
-      && output.sync_table == null
-      && output.sync_sources == null
-      && output.sync_dead_letter_queue_url == null
-    )
-    error_message = "The outputs tell of a sync that is not deployed."
-  }
-
-  assert {
-    condition     = length(data.aws_s3_bucket.data) == 0 && length(aws_s3_bucket_notification.data) == 0
-    error_message = "There are data buckets that nobody named."
   }
 }

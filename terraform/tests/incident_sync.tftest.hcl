@@ -42,7 +42,7 @@ variables {
   }
 }
 
-run "reads_the_stream_to_its_end_and_keeps_what_fails" {
+run "reads_the_whole_stream_and_tells_whoever_is_on_call_what_is_wrong" {
   command = apply
 
   module {
@@ -72,6 +72,86 @@ run "reads_the_stream_to_its_end_and_keeps_what_fails" {
   assert {
     condition     = one(one(aws_lambda_event_source_mapping.changes.destination_config).on_failure).destination_arn == module.dead_letters.arn
     error_message = "What fails is lost."
+  }
+
+  assert {
+    condition = {
+      for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => [
+        one([for query in alarm.metric_query : query.expression if query.return_data == true]),
+        alarm.comparison_operator,
+        alarm.threshold,
+      ]
+      } == {
+      SyncErrorsAlarm = [
+        "FILL(errors, 0) + FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0) + FILL(unmeasured, 0)",
+        "GreaterThanOrEqualToThreshold",
+        1,
+      ]
+      IngestionFailureAlarm    = ["FILL(started, 0) - FILL(completed, 0)", "GreaterThanOrEqualToThreshold", 1]
+      SyncDurationAlarm        = ["FILL(duration, 0)", "GreaterThanThreshold", 2700]
+      example-incident-changes = ["FILL(dead_letters, 0)", "GreaterThanOrEqualToThreshold", 1]
+    }
+    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
+  }
+
+  assert {
+    condition = merge([
+      for alarm in aws_cloudwatch_metric_alarm.this : {
+        for query in alarm.metric_query : query.id => [
+          one(query.metric).namespace,
+          one(query.metric).metric_name,
+          one(query.metric).stat,
+          one(query.metric).dimensions,
+        ] if length(query.metric) == 1
+      }
+      ]...) == {
+      errors       = ["IncidentKBSync", "SyncErrors", "Sum", tomap({ service = "incident_sync" })]
+      started      = ["IncidentKBSync", "IngestionJobsStarted", "Sum", tomap({ service = "incident_sync" })]
+      completed    = ["IncidentKBSync", "IngestionJobsCompleted", "Sum", tomap({ service = "incident_sync" })]
+      duration     = ["IncidentKBSync", "SyncDuration", "Maximum", tomap({ service = "incident_sync" })]
+      failed       = ["AWS/States", "ExecutionsFailed", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
+      timed_out    = ["AWS/States", "ExecutionsTimedOut", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
+      aborted      = ["AWS/States", "ExecutionsAborted", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
+      unmeasured   = ["AWS/Lambda", "Errors", "Sum", tomap({ FunctionName = "example-incident-kb-metrics" })]
+      dead_letters = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", tomap({ QueueName = "example-incident-changes-dead-letters" })]
+    }
+    error_message = "The alarms look at ${jsonencode(values(aws_cloudwatch_metric_alarm.this)[*].metric_query)}."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      alarm.treat_missing_data == "notBreaching"
+      && alarm.alarm_actions == toset([var.notifications_topic_arn])
+      && alarm.datapoints_to_alarm == 1
+    ])
+    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_dashboard.this.dashboard_name == "IncidentKBSyncDashboard"
+    error_message = "The dashboard is ${aws_cloudwatch_dashboard.this.dashboard_name}."
+  }
+
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets :
+      [widget.type, widget.x, widget.y, widget.width, widget.height, [for metric in lookup(widget.properties, "metrics", []) : metric[1]]]
+      ] == [
+      ["metric", 0, 0, 6, 4, ["IncidentsSetAside"]],
+      ["metric", 6, 0, 6, 4, ["SyncErrors", "Errors"]],
+      ["metric", 12, 0, 6, 4, ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"]],
+      ["alarm", 18, 0, 6, 4, []],
+      ["metric", 0, 4, 8, 6, ["IncidentsSynced"]],
+      ["metric", 8, 4, 8, 6, ["SyncDuration"]],
+      ["metric", 16, 4, 8, 6, ["IngestionJobsCompleted", "IngestionJobsStarted"]],
+      ["metric", 0, 10, 6, 5, ["IteratorAge"]],
+      ["metric", 6, 10, 6, 5, ["Errors"]],
+      ["metric", 12, 10, 6, 5, ["Throttles"]],
+      ["metric", 18, 10, 6, 5, ["ApproximateNumberOfMessagesVisible"]],
+      ["text", 0, 15, 24, 8, []],
+    ]
+    error_message = "The dashboard is ${aws_cloudwatch_dashboard.this.dashboard_body}."
   }
 }
 
@@ -141,102 +221,6 @@ run "refuses_a_table_that_is_found_by_something_else" {
   override_data {
     target = data.aws_dynamodb_table.incidents
     values = { hash_key = "incident_id", range_key = "team", stream_enabled = true, stream_view_type = "NEW_AND_OLD_IMAGES" }
-  }
-}
-
-run "tells_of_errors_jobs_that_failed_long_runs_and_lost_changes" {
-  command = apply
-
-  module {
-    source = "./modules/incident_sync"
-  }
-
-  assert {
-    condition = {
-      for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => [
-        one([for query in alarm.metric_query : query.expression if query.return_data == true]),
-        alarm.comparison_operator,
-        alarm.threshold,
-      ]
-      } == {
-      SyncErrorsAlarm = [
-        "FILL(errors, 0) + FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0) + FILL(unmeasured, 0)",
-        "GreaterThanOrEqualToThreshold",
-        1,
-      ]
-      IngestionFailureAlarm    = ["FILL(started, 0) - FILL(completed, 0)", "GreaterThanOrEqualToThreshold", 1]
-      SyncDurationAlarm        = ["FILL(duration, 0)", "GreaterThanThreshold", 2700]
-      example-incident-changes = ["FILL(dead_letters, 0)", "GreaterThanOrEqualToThreshold", 1]
-    }
-    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
-  }
-
-  assert {
-    condition = merge([
-      for alarm in aws_cloudwatch_metric_alarm.this : {
-        for query in alarm.metric_query : query.id => [
-          one(query.metric).namespace,
-          one(query.metric).metric_name,
-          one(query.metric).stat,
-          one(query.metric).dimensions,
-        ] if length(query.metric) == 1
-      }
-      ]...) == {
-      errors       = ["IncidentKBSync", "SyncErrors", "Sum", tomap({ service = "incident_sync" })]
-      started      = ["IncidentKBSync", "IngestionJobsStarted", "Sum", tomap({ service = "incident_sync" })]
-      completed    = ["IncidentKBSync", "IngestionJobsCompleted", "Sum", tomap({ service = "incident_sync" })]
-      duration     = ["IncidentKBSync", "SyncDuration", "Maximum", tomap({ service = "incident_sync" })]
-      failed       = ["AWS/States", "ExecutionsFailed", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
-      timed_out    = ["AWS/States", "ExecutionsTimedOut", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
-      aborted      = ["AWS/States", "ExecutionsAborted", "Sum", tomap({ StateMachineArn = output.state_machine_arn })]
-      unmeasured   = ["AWS/Lambda", "Errors", "Sum", tomap({ FunctionName = "example-incident-kb-metrics" })]
-      dead_letters = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", tomap({ QueueName = "example-incident-changes-dead-letters" })]
-    }
-    error_message = "The alarms look at ${jsonencode(values(aws_cloudwatch_metric_alarm.this)[*].metric_query)}."
-  }
-
-  assert {
-    condition = alltrue([
-      for alarm in aws_cloudwatch_metric_alarm.this :
-      alarm.treat_missing_data == "notBreaching"
-      && alarm.alarm_actions == toset([var.notifications_topic_arn])
-      && alarm.datapoints_to_alarm == 1
-    ])
-    error_message = "The alarms are ${jsonencode(aws_cloudwatch_metric_alarm.this)}."
-  }
-}
-
-run "shows_a_person_on_call_what_is_wrong_first" {
-  command = apply
-
-  module {
-    source = "./modules/incident_sync"
-  }
-
-  assert {
-    condition     = aws_cloudwatch_dashboard.this.dashboard_name == "IncidentKBSyncDashboard"
-    error_message = "The dashboard is ${aws_cloudwatch_dashboard.this.dashboard_name}."
-  }
-
-  assert {
-    condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets :
-      [widget.type, widget.x, widget.y, widget.width, widget.height, [for metric in lookup(widget.properties, "metrics", []) : metric[1]]]
-      ] == [
-      ["metric", 0, 0, 6, 4, ["IncidentsSetAside"]],
-      ["metric", 6, 0, 6, 4, ["SyncErrors", "Errors"]],
-      ["metric", 12, 0, 6, 4, ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"]],
-      ["alarm", 18, 0, 6, 4, []],
-      ["metric", 0, 4, 8, 6, ["IncidentsSynced"]],
-      ["metric", 8, 4, 8, 6, ["SyncDuration"]],
-      ["metric", 16, 4, 8, 6, ["IngestionJobsCompleted", "IngestionJobsStarted"]],
-      ["metric", 0, 10, 6, 5, ["IteratorAge"]],
-      ["metric", 6, 10, 6, 5, ["Errors"]],
-      ["metric", 12, 10, 6, 5, ["Throttles"]],
-      ["metric", 18, 10, 6, 5, ["ApproximateNumberOfMessagesVisible"]],
-      ["text", 0, 15, 24, 8, []],
-    ]
-    error_message = "The dashboard is ${aws_cloudwatch_dashboard.this.dashboard_body}."
   }
 }
 

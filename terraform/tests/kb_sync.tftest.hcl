@@ -20,8 +20,8 @@ variables {
   }
 }
 
-run "hears_of_uploads_and_deletions_under_each_sources_prefix" {
-  command = plan
+run "hears_asks_sweeps_measures_and_tells" {
+  command = apply
 
   module {
     source = "./modules/kb_sync"
@@ -43,47 +43,6 @@ run "hears_of_uploads_and_deletions_under_each_sources_prefix" {
     condition     = jsondecode(aws_cloudwatch_event_rule.changed["images"].event_pattern).detail == { bucket = { name = ["example-data"] } }
     error_message = "The pattern is ${aws_cloudwatch_event_rule.changed["images"].event_pattern}."
   }
-}
-
-run "hears_nothing_of_a_source_without_events" {
-  command = apply
-
-  module {
-    source = "./modules/kb_sync"
-  }
-
-  variables {
-    sources = {
-      handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "", events = true }
-      quiet    = { knowledge_base_id = "KBASE67890", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "", events = false }
-    }
-  }
-
-  assert {
-    condition = alltrue([
-      for made in [
-        aws_cloudwatch_event_rule.changed,
-        aws_cloudwatch_event_target.changed,
-        aws_pipes_pipe.this,
-        module.queue,
-        module.pipe_role,
-      ] : keys(made) == ["handbook"]
-    ])
-    error_message = "There are pipes of ${join(", ", keys(aws_pipes_pipe.this))}."
-  }
-
-  assert {
-    condition     = contains(local.knowledge_bases, "arn:aws:bedrock:eu-west-1:123456789012:knowledge-base/KBASE67890")
-    error_message = "The machine may not sync ${join(", ", local.knowledge_bases)}."
-  }
-}
-
-run "names_what_belongs_to_a_source_for_it" {
-  command = plan
-
-  module {
-    source = "./modules/kb_sync"
-  }
 
   assert {
     condition = alltrue([
@@ -94,14 +53,6 @@ run "names_what_belongs_to_a_source_for_it" {
       ]) == toset(["example-kb-sync-${name}"])
     ])
     error_message = "The pipes are ${join(", ", values(aws_pipes_pipe.this)[*].name)}."
-  }
-}
-
-run "writes_what_happened_into_the_queue" {
-  command = apply
-
-  module {
-    source = "./modules/kb_sync"
   }
 
   assert {
@@ -123,14 +74,6 @@ run "writes_what_happened_into_the_queue" {
       }
     ])
     error_message = "The targets are ${jsonencode(aws_cloudwatch_event_target.changed)}."
-  }
-}
-
-run "makes_a_batch_of_messages_requests_for_the_sources_own_data_source" {
-  command = apply
-
-  module {
-    source = "./modules/kb_sync"
   }
 
   assert {
@@ -157,31 +100,6 @@ run "makes_a_batch_of_messages_requests_for_the_sources_own_data_source" {
   assert {
     condition     = max([for pipe in aws_pipes_pipe.this : 1000 * (length(one(pipe.target_parameters).input_template) + 1)]...) < 262144
     error_message = "A whole batch is more than the input of an execution may be."
-  }
-}
-
-run "offers_a_message_for_a_day_and_hides_it_while_its_window_fills" {
-  command = plan
-
-  module {
-    source = "./modules/kb_sync"
-  }
-
-  variables {
-    batching_window_seconds = 300
-  }
-
-  assert {
-    condition     = local.visibility_timeout == 480
-    error_message = "A message is hidden for ${local.visibility_timeout} seconds."
-  }
-}
-
-run "calls_the_sweeper_by_what_failed_and_the_metrics_by_all_that_ended" {
-  command = apply
-
-  module {
-    source = "./modules/kb_sync"
   }
 
   assert {
@@ -220,14 +138,6 @@ run "calls_the_sweeper_by_what_failed_and_the_metrics_by_all_that_ended" {
     )
     error_message = "The rules call ${aws_cloudwatch_event_target.failed.arn} and ${aws_cloudwatch_event_target.ended.arn}."
   }
-}
-
-run "sweeps_and_measures_by_the_clock" {
-  command = apply
-
-  module {
-    source = "./modules/kb_sync"
-  }
 
   assert {
     condition = { for name, schedule in aws_scheduler_schedule.this : name => [schedule.name, schedule.schedule_expression] } == {
@@ -245,31 +155,6 @@ run "sweeps_and_measures_by_the_clock" {
       && jsondecode(one(aws_scheduler_schedule.this["tick"].target).input) == { tick = true }
     )
     error_message = "The schedules call ${jsonencode(values(aws_scheduler_schedule.this)[*].target)}."
-  }
-}
-
-run "counts_one_minute_in_the_singular" {
-  command = plan
-
-  module {
-    source = "./modules/kb_sync"
-  }
-
-  variables {
-    sweep_minutes = 1
-  }
-
-  assert {
-    condition     = aws_scheduler_schedule.this["sweep"].schedule_expression == "rate(1 minute)"
-    error_message = "The schedule is ${aws_scheduler_schedule.this["sweep"].schedule_expression}."
-  }
-}
-
-run "tells_of_old_requests_failures_and_dead_letters" {
-  command = plan
-
-  module {
-    source = "./modules/kb_sync"
   }
 
   assert {
@@ -305,18 +190,77 @@ run "tells_of_old_requests_failures_and_dead_letters" {
     )
     error_message = "The alarms look at ${jsonencode(values(aws_cloudwatch_metric_alarm.this)[*].dimensions)}."
   }
+
+  assert {
+    condition     = output.table == "example-sync"
+    error_message = "The table is ${output.table}."
+  }
 }
 
-run "keeps_requests_in_a_table_that_forgets_nothing" {
+run "hears_nothing_of_a_source_without_events" {
+  command = apply
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  variables {
+    sources = {
+      handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "", events = true }
+      quiet    = { knowledge_base_id = "KBASE67890", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "", events = false }
+    }
+  }
+
+  assert {
+    condition = alltrue([
+      for made in [
+        aws_cloudwatch_event_rule.changed,
+        aws_cloudwatch_event_target.changed,
+        aws_pipes_pipe.this,
+        module.queue,
+        module.pipe_role,
+      ] : keys(made) == ["handbook"]
+    ])
+    error_message = "There are pipes of ${join(", ", keys(aws_pipes_pipe.this))}."
+  }
+
+  assert {
+    condition     = contains(local.knowledge_bases, "arn:aws:bedrock:eu-west-1:123456789012:knowledge-base/KBASE67890")
+    error_message = "The machine may not sync ${join(", ", local.knowledge_bases)}."
+  }
+}
+
+run "offers_a_message_for_a_day_and_hides_it_while_its_window_fills" {
   command = plan
 
   module {
     source = "./modules/kb_sync"
   }
 
+  variables {
+    batching_window_seconds = 300
+  }
+
   assert {
-    condition     = output.table == "example-sync"
-    error_message = "The table is ${output.table}."
+    condition     = local.visibility_timeout == 480
+    error_message = "A message is hidden for ${local.visibility_timeout} seconds."
+  }
+}
+
+run "counts_one_minute_in_the_singular" {
+  command = plan
+
+  module {
+    source = "./modules/kb_sync"
+  }
+
+  variables {
+    sweep_minutes = 1
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["sweep"].schedule_expression == "rate(1 minute)"
+    error_message = "The schedule is ${aws_scheduler_schedule.this["sweep"].schedule_expression}."
   }
 }
 

@@ -19,8 +19,8 @@ variables {
   log_retention_days            = 30
 }
 
-run "starts_on_manifests_of_its_bucket_alone" {
-  command = plan
+run "starts_on_manifests_alone_and_lets_the_machine_send" {
+  command = apply
 
   module {
     source = "./modules/kendra_ingestion"
@@ -41,14 +41,6 @@ run "starts_on_manifests_of_its_bucket_alone" {
   assert {
     condition     = aws_cloudwatch_event_rule.manifest_created.name == "example-manifest-created"
     error_message = "The rule is ${aws_cloudwatch_event_rule.manifest_created.name}."
-  }
-}
-
-run "hands_bucket_key_and_sequencer_to_the_machine" {
-  command = apply
-
-  module {
-    source = "./modules/kendra_ingestion"
   }
 
   assert {
@@ -80,14 +72,6 @@ run "hands_bucket_key_and_sequencer_to_the_machine" {
     condition     = one(aws_cloudwatch_event_target.manifest_created.dead_letter_config).arn == module.dead_letters.arn
     error_message = "An undeliverable event is lost."
   }
-}
-
-run "names_the_functions_for_what_they_do" {
-  command = plan
-
-  module {
-    source = "./modules/kendra_ingestion"
-  }
 
   assert {
     condition = output.functions == {
@@ -99,14 +83,6 @@ run "names_the_functions_for_what_they_do" {
       archive_manifest   = "example-archive-manifest"
     }
     error_message = "The functions are ${jsonencode(output.functions)}."
-  }
-}
-
-run "keeps_locks_and_the_ledger" {
-  command = plan
-
-  module {
-    source = "./modules/kendra_ingestion"
   }
 
   assert {
@@ -123,35 +99,24 @@ run "keeps_locks_and_the_ledger" {
     condition     = output.progress_table == null
     error_message = "There is a table of messages that nobody sends."
   }
-}
-
-run "keeps_undeliverable_events" {
-  command = plan
-
-  module {
-    source = "./modules/kendra_ingestion"
-  }
 
   assert {
     condition     = module.dead_letters.name == "example-kendra-ingestion-dead-letters"
     error_message = "The queue is ${module.dead_letters.name}."
-  }
-}
-
-run "has_no_queue_where_the_machine_sends" {
-  command = plan
-
-  module {
-    source = "./modules/kendra_ingestion"
   }
 
   assert {
     condition     = length(module.queue) == 0 && length(module.dead_queue) == 0 && length(aws_lambda_event_source_mapping.this) == 0
     error_message = "There are queues: ${join(", ", keys(module.queue))}."
   }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.kendra_reader[0].statement).resources == toset(["arn:aws:s3:::example-ingestion/*/batches/*"])
+    error_message = "Kendra may read ${jsonencode(data.aws_iam_policy_document.kendra_reader[0].statement)}."
+  }
 }
 
-run "replaces_one_function_by_those_at_the_queues" {
+run "sends_through_a_queue_an_action_with_as_many_workers_as_it_is_told" {
   command = plan
 
   module {
@@ -181,18 +146,6 @@ run "replaces_one_function_by_those_at_the_queues" {
     condition     = output.progress_table == "example-progress" && local.tables.progress.hash_key == "job" && local.tables.progress.range_key == "part"
     error_message = "Messages are counted in ${output.progress_table}."
   }
-}
-
-run "has_a_queue_an_action_and_one_for_its_dead_letters" {
-  command = plan
-
-  module {
-    source = "./modules/kendra_ingestion"
-  }
-
-  variables {
-    deploy_option = "sqs"
-  }
 
   assert {
     condition = (
@@ -200,18 +153,6 @@ run "has_a_queue_an_action_and_one_for_its_dead_letters" {
       && { for action, queue in module.dead_queue : action => queue.name } == { put = "example-kendra-put-dead.fifo", delete = "example-kendra-del-dead.fifo" }
     )
     error_message = "The queues are ${jsonencode(concat(values(module.queue)[*].name, values(module.dead_queue)[*].name))}."
-  }
-}
-
-run "reads_each_queue_with_as_many_workers_as_it_is_told" {
-  command = plan
-
-  module {
-    source = "./modules/kendra_ingestion"
-  }
-
-  variables {
-    deploy_option = "sqs"
   }
 
   assert {
@@ -233,19 +174,6 @@ run "reads_each_queue_with_as_many_workers_as_it_is_told" {
       mapping.batch_size == 10 && mapping.function_response_types == toset(["ReportBatchItemFailures"])
     ])
     error_message = "One bad message would bring back its whole batch."
-  }
-}
-
-run "lets_kendra_read_documents_for_this_index_alone" {
-  command = plan
-
-  module {
-    source = "./modules/kendra_ingestion"
-  }
-
-  assert {
-    condition     = one(data.aws_iam_policy_document.kendra_reader[0].statement).resources == toset(["arn:aws:s3:::example-ingestion/*/batches/*"])
-    error_message = "Kendra may read ${jsonencode(data.aws_iam_policy_document.kendra_reader[0].statement)}."
   }
 }
 

@@ -6,8 +6,8 @@ variables {
   name = "example-letters"
 }
 
-run "keeps_messages_long_and_encrypted" {
-  command = plan
+run "keeps_messages_long_and_lets_nobody_in_without_tls_or_unasked" {
+  command = apply
 
   module {
     source = "./modules/queue"
@@ -21,14 +21,6 @@ run "keeps_messages_long_and_encrypted" {
   assert {
     condition     = aws_sqs_queue.this.message_retention_seconds == 14 * 24 * 3600 && aws_sqs_queue.this.sqs_managed_sse_enabled
     error_message = "Messages are not kept for 14 days, encrypted with SQS-managed keys."
-  }
-}
-
-run "lets_nobody_in_without_tls_and_no_service_unasked" {
-  command = apply
-
-  module {
-    source = "./modules/queue"
   }
 
   assert {

@@ -10,7 +10,7 @@ variables {
   policy      = "{\"Version\": \"2012-10-17\", \"Statement\": []}"
 }
 
-run "is_taken_on_by_one_service_for_its_resources_alone" {
+run "is_taken_on_by_one_service_and_may_do_what_its_policy_says" {
   command = apply
 
   module {
@@ -34,14 +34,6 @@ run "is_taken_on_by_one_service_for_its_resources_alone" {
       "aws:SourceArn"     = tolist(["arn:aws:pipes:eu-west-1:123456789012:pipe/example"])
     }
     error_message = "The role is trusted on ${jsonencode(data.aws_iam_policy_document.trust.statement)}."
-  }
-}
-
-run "may_do_what_its_policy_says" {
-  command = apply
-
-  module {
-    source = "./modules/service_role"
   }
 
   assert {

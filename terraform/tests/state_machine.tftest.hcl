@@ -13,8 +13,8 @@ variables {
   }
 }
 
-run "renders_placeholders_and_the_one_number" {
-  command = plan
+run "renders_placeholders_logs_everything_and_traces" {
+  command = apply
 
   module {
     source = "./modules/state_machine"
@@ -31,14 +31,6 @@ run "renders_placeholders_and_the_one_number" {
       == "arn:aws:lambda:eu-west-1:123456789012:function:work"
     )
     error_message = "The function's ARN is not in the definition: ${aws_sfn_state_machine.this.definition}"
-  }
-}
-
-run "logs_everything_and_traces" {
-  command = apply
-
-  module {
-    source = "./modules/state_machine"
   }
 
   assert {

@@ -14,8 +14,8 @@ variables {
   }
 }
 
-run "needs_nothing_of_kendra_ingestion" {
-  command = plan
+run "deploys_sync_alone_and_leaves_the_data_buckets_alone" {
+  command = apply
 
   assert {
     condition     = length(module.kendra_ingestion) == 0 && length(module.bucket) == 0 && length(data.aws_s3_bucket.existing) == 0
@@ -41,6 +41,44 @@ run "needs_nothing_of_kendra_ingestion" {
     ])
     error_message = "The outputs tell of what is not deployed."
   }
+
+  assert {
+    condition     = output.workflows == toset(["kb_sync"]) && output.sync_table == "millrace-sync"
+    error_message = "The outputs tell of ${join(", ", output.workflows)} and ${output.sync_table}."
+  }
+
+  assert {
+    condition = output.sync_sources == tomap({
+      handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "handbook/" }
+      images   = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "images/" }
+      notes    = { knowledge_base_id = "KBASE67890", data_source_id = "DSRCE00000", bucket = "example-notes", prefix = "" }
+    })
+    error_message = "The sources are ${jsonencode(output.sync_sources)}."
+  }
+
+  assert {
+    condition     = keys(data.aws_s3_bucket.data) == ["example-data", "example-notes"] && length(aws_s3_bucket_notification.data) == 0
+    error_message = "The notification configuration of a data bucket was replaced unasked."
+  }
+
+  assert {
+    condition = (
+      one(data.aws_iam_policy_document.notifications.statement).actions == toset(["sns:Publish"])
+      && one(one(data.aws_iam_policy_document.notifications.statement).principals).identifiers == toset(["cloudwatch.amazonaws.com"])
+      && data.aws_iam_policy_document.notifications.source_policy_documents == tolist([module.tls_only.json])
+    )
+    error_message = "The topic's policy is ${jsonencode(data.aws_iam_policy_document.notifications)}."
+  }
+
+  assert {
+    condition     = aws_sns_topic.notifications.kms_master_key_id == null
+    error_message = "No alarm reaches a topic that AWS's own key encrypts."
+  }
+
+  assert {
+    condition     = local.packages == { kb_sync = "tests/package/kb_sync.zip" }
+    error_message = "Packages: ${jsonencode(local.packages)}."
+  }
 }
 
 run "makes_nothing_of_what_kendra_ingestion_would_be_told" {
@@ -62,33 +100,6 @@ run "makes_nothing_of_what_kendra_ingestion_would_be_told" {
   assert {
     condition     = output.kendra_index_id == null && output.ingestion_bucket == null
     error_message = "The outputs tell of what is not deployed."
-  }
-}
-
-run "tells_what_it_keeps_up_to_date" {
-  command = plan
-
-  assert {
-    condition     = output.workflows == toset(["kb_sync"]) && output.sync_table == "millrace-sync"
-    error_message = "The outputs tell of ${join(", ", output.workflows)} and ${output.sync_table}."
-  }
-
-  assert {
-    condition = output.sync_sources == tomap({
-      handbook = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE12345", bucket = "example-data", prefix = "handbook/" }
-      images   = { knowledge_base_id = "KBASE12345", data_source_id = "DSRCE67890", bucket = "example-data", prefix = "images/" }
-      notes    = { knowledge_base_id = "KBASE67890", data_source_id = "DSRCE00000", bucket = "example-notes", prefix = "" }
-    })
-    error_message = "The sources are ${jsonencode(output.sync_sources)}."
-  }
-}
-
-run "leaves_the_data_buckets_alone" {
-  command = plan
-
-  assert {
-    condition     = keys(data.aws_s3_bucket.data) == ["example-data", "example-notes"] && length(aws_s3_bucket_notification.data) == 0
-    error_message = "The notification configuration of a data bucket was replaced unasked."
   }
 }
 
@@ -173,24 +184,6 @@ run "refuses_a_data_bucket_of_another_region" {
   }
 }
 
-run "lets_its_alarms_publish" {
-  command = apply
-
-  assert {
-    condition = (
-      one(data.aws_iam_policy_document.notifications.statement).actions == toset(["sns:Publish"])
-      && one(one(data.aws_iam_policy_document.notifications.statement).principals).identifiers == toset(["cloudwatch.amazonaws.com"])
-      && data.aws_iam_policy_document.notifications.source_policy_documents == tolist([module.tls_only.json])
-    )
-    error_message = "The topic's policy is ${jsonencode(data.aws_iam_policy_document.notifications)}."
-  }
-
-  assert {
-    condition     = aws_sns_topic.notifications.kms_master_key_id == null
-    error_message = "No alarm reaches a topic that AWS's own key encrypts."
-  }
-}
-
 run "encrypts_the_topic_with_the_key_that_is_given" {
   command = plan
 
@@ -201,14 +194,5 @@ run "encrypts_the_topic_with_the_key_that_is_given" {
   assert {
     condition     = aws_sns_topic.notifications.kms_master_key_id == var.kms_key_arn
     error_message = "The topic's key is ${aws_sns_topic.notifications.kms_master_key_id}."
-  }
-}
-
-run "asks_for_the_package_of_a_workflow_that_is_deployed_alone" {
-  command = plan
-
-  assert {
-    condition     = local.packages == { kb_sync = "tests/package/kb_sync.zip" }
-    error_message = "Packages: ${jsonencode(local.packages)}."
   }
 }

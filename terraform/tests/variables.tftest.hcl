@@ -49,67 +49,90 @@ run "takes_the_other_bounds" {
   }
 }
 
-run "refuses_a_workflow_that_is_not_there" {
-  command         = plan
-  expect_failures = [var.workflows]
+run "refuses_what_is_no_name_not_there_or_below_its_bounds" {
+  command = plan
+  expect_failures = [
+    var.workflows,
+    var.aws_region,
+    var.name_prefix,
+    var.ingestion_bucket,
+    var.reports_bucket,
+    var.kendra_index_id,
+    var.deploy_option,
+    var.sink,
+    var.knowledge_base_id,
+    var.data_source_id,
+    var.attribute_types,
+    var.max_concurrency,
+    var.put_concurrency,
+    var.delete_concurrency,
+    var.sink_requests_per_second,
+    var.verification_deadline_seconds,
+    var.archive_expiry_days,
+    var.kms_key_arn,
+    var.log_retention_days,
+    var.notification_email,
+  ]
 
   variables {
-    workflows = ["kendra_ingestion", "kb-sync"]
+    workflows                     = ["kendra_ingestion", "kb-sync"]
+    aws_region                    = "Ireland"
+    name_prefix                   = "Millrace"
+    ingestion_bucket              = "s3://example-ingestion"
+    reports_bucket                = "example-reports/_reports"
+    kendra_index_id               = "arn:aws:kendra:eu-west-1:123456789012:index/12345678-1234-1234-1234-123456789012"
+    deploy_option                 = "sns"
+    sink                          = "opensearch"
+    knowledge_base_id             = "arn:aws:bedrock:eu-west-1:123456789012:knowledge-base/KBASE12345"
+    data_source_id                = "phone-book"
+    attribute_types               = { team = "STRING_VALUE", level = "NUMBER" }
+    max_concurrency               = 0
+    put_concurrency               = 1
+    delete_concurrency            = 3
+    sink_requests_per_second      = 0
+    verification_deadline_seconds = -1
+    archive_expiry_days           = 29
+    kms_key_arn                   = "arn:aws:kms:eu-west-1:123456789012:alias/search"
+    log_retention_days            = 0
+    notification_email            = "one@example.com, two@example.com"
   }
 }
 
-run "refuses_to_deploy_nothing" {
-  command         = plan
-  expect_failures = [var.workflows]
+run "refuses_to_deploy_nothing_and_what_is_above_its_bounds" {
+  command = plan
+  expect_failures = [
+    var.workflows,
+    var.name_prefix,
+    var.max_concurrency,
+    var.put_concurrency,
+    var.delete_concurrency,
+    var.verification_deadline_seconds,
+    var.archive_expiry_days,
+    var.log_retention_days,
+  ]
 
   variables {
-    workflows = []
+    workflows                     = []
+    name_prefix                   = "a23456789-123456789-12345678901"
+    max_concurrency               = 5
+    put_concurrency               = 5
+    delete_concurrency            = 9
+    verification_deadline_seconds = 86401
+    archive_expiry_days           = 91
+    log_retention_days            = 31
   }
 }
 
-run "refuses_a_region_by_display_name" {
-  command         = plan
-  expect_failures = [var.aws_region]
+run "refuses_a_prefix_that_ends_in_a_dash_and_concurrency_in_fractions" {
+  command = plan
+  expect_failures = [
+    var.name_prefix,
+    var.max_concurrency,
+  ]
 
   variables {
-    aws_region = "Ireland"
-  }
-}
-
-run "refuses_a_prefix_with_capitals" {
-  command         = plan
-  expect_failures = [var.name_prefix]
-
-  variables {
-    name_prefix = "Millrace"
-  }
-}
-
-run "refuses_a_prefix_that_ends_in_a_dash" {
-  command         = plan
-  expect_failures = [var.name_prefix]
-
-  variables {
-    name_prefix = "millrace-"
-  }
-}
-
-run "refuses_a_prefix_that_role_names_cannot_hold" {
-  command         = plan
-  expect_failures = [var.name_prefix]
-
-  variables {
-    name_prefix = "a23456789-123456789-12345678901"
-  }
-}
-
-run "refuses_buckets_with_a_scheme_or_path" {
-  command         = plan
-  expect_failures = [var.ingestion_bucket, var.reports_bucket]
-
-  variables {
-    ingestion_bucket = "s3://example-ingestion"
-    reports_bucket   = "example-reports/_reports"
+    name_prefix     = "millrace-"
+    max_concurrency = 1.5
   }
 }
 
@@ -119,204 +142,6 @@ run "refuses_one_bucket_for_both" {
 
   variables {
     reports_bucket = "example-ingestion"
-  }
-}
-
-run "refuses_an_index_by_arn" {
-  command         = plan
-  expect_failures = [var.kendra_index_id]
-
-  variables {
-    kendra_index_id = "arn:aws:kendra:eu-west-1:123456789012:index/12345678-1234-1234-1234-123456789012"
-  }
-}
-
-run "refuses_a_deploy_option_that_is_not_there" {
-  command         = plan
-  expect_failures = [var.deploy_option]
-
-  variables {
-    deploy_option = "sns"
-  }
-}
-
-run "refuses_a_sink_that_is_not_there" {
-  command         = plan
-  expect_failures = [var.sink]
-
-  variables {
-    sink = "opensearch"
-  }
-}
-
-run "refuses_a_knowledge_base_by_arn" {
-  command         = plan
-  expect_failures = [var.knowledge_base_id]
-
-  variables {
-    knowledge_base_id = "arn:aws:bedrock:eu-west-1:123456789012:knowledge-base/KBASE12345"
-  }
-}
-
-run "refuses_a_data_source_by_name" {
-  command         = plan
-  expect_failures = [var.data_source_id]
-
-  variables {
-    data_source_id = "phone-book"
-  }
-}
-
-run "refuses_an_attribute_type_that_kendra_does_not_have" {
-  command         = plan
-  expect_failures = [var.attribute_types]
-
-  variables {
-    attribute_types = { team = "STRING_VALUE", level = "NUMBER" }
-  }
-}
-
-run "refuses_one_put_worker" {
-  command         = plan
-  expect_failures = [var.put_concurrency]
-
-  variables {
-    put_concurrency = 1
-  }
-}
-
-run "refuses_five_put_workers" {
-  command         = plan
-  expect_failures = [var.put_concurrency]
-
-  variables {
-    put_concurrency = 5
-  }
-}
-
-run "refuses_three_delete_workers" {
-  command         = plan
-  expect_failures = [var.delete_concurrency]
-
-  variables {
-    delete_concurrency = 3
-  }
-}
-
-run "refuses_nine_delete_workers" {
-  command         = plan
-  expect_failures = [var.delete_concurrency]
-
-  variables {
-    delete_concurrency = 9
-  }
-}
-
-run "refuses_no_concurrency" {
-  command         = plan
-  expect_failures = [var.max_concurrency]
-
-  variables {
-    max_concurrency = 0
-  }
-}
-
-run "refuses_concurrency_above_4" {
-  command         = plan
-  expect_failures = [var.max_concurrency]
-
-  variables {
-    max_concurrency = 5
-  }
-}
-
-run "refuses_concurrency_in_fractions" {
-  command         = plan
-  expect_failures = [var.max_concurrency]
-
-  variables {
-    max_concurrency = 1.5
-  }
-}
-
-run "refuses_a_rate_of_nothing" {
-  command         = plan
-  expect_failures = [var.sink_requests_per_second]
-
-  variables {
-    sink_requests_per_second = 0
-  }
-}
-
-run "refuses_a_deadline_in_the_past" {
-  command         = plan
-  expect_failures = [var.verification_deadline_seconds]
-
-  variables {
-    verification_deadline_seconds = -1
-  }
-}
-
-run "refuses_a_deadline_beyond_a_day" {
-  command         = plan
-  expect_failures = [var.verification_deadline_seconds]
-
-  variables {
-    verification_deadline_seconds = 86401
-  }
-}
-
-run "refuses_an_archive_shorter_than_30_days" {
-  command         = plan
-  expect_failures = [var.archive_expiry_days]
-
-  variables {
-    archive_expiry_days = 29
-  }
-}
-
-run "refuses_an_archive_longer_than_90_days" {
-  command         = plan
-  expect_failures = [var.archive_expiry_days]
-
-  variables {
-    archive_expiry_days = 91
-  }
-}
-
-run "refuses_a_key_by_alias" {
-  command         = plan
-  expect_failures = [var.kms_key_arn]
-
-  variables {
-    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:alias/search"
-  }
-}
-
-run "refuses_a_retention_that_cloudwatch_does_not_offer" {
-  command         = plan
-  expect_failures = [var.log_retention_days]
-
-  variables {
-    log_retention_days = 31
-  }
-}
-
-run "refuses_logs_that_never_expire" {
-  command         = plan
-  expect_failures = [var.log_retention_days]
-
-  variables {
-    log_retention_days = 0
-  }
-}
-
-run "refuses_two_addresses_in_one" {
-  command         = plan
-  expect_failures = [var.notification_email]
-
-  variables {
-    notification_email = "one@example.com, two@example.com"
   }
 }
 

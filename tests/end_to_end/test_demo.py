@@ -69,6 +69,7 @@ def check_incidents(story: str) -> None:
 
 
 def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: Path) -> None:
+    """At last with the other option and the other sink, to which the deployment changes; each alone is the soak's."""
     folder = tmp_path / "aws"
     try:
         first = millrace(folder, "local", "demo")
@@ -94,8 +95,12 @@ def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: P
         assert "No changes." in second.stdout
         check(second.stdout, "planned 15 = updated 12 + failed 3")
 
+        other = millrace(folder, "local", "demo", "--option", "sqs", "--sink", "bedrock")
+        assert other.returncode == 0, other.stdout + other.stderr
+        check(other.stdout, "planned 15 = indexed 12 + failed 3")
+
         runs = json.loads(millrace(folder, "runs", "--json").stdout)["runs"]
-        assert len({run["jobId"] for run in runs}) == 2
+        assert len({run["jobId"] for run in runs}) == 3
         assert json.loads(millrace(folder, "local", "status", "--json").stdout)["deployed"]
     finally:
         down = millrace(folder, "local", "down")
@@ -103,6 +108,7 @@ def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: P
     assert not folder.exists()
 
 
+@pytest.mark.soak
 def test_the_other_option_and_the_other_sink_tell_the_same_story(tmp_path: Path) -> None:
     """The one after the other, so that the deployment changes its option and its sink in between."""
     folder = tmp_path / "aws"

@@ -93,7 +93,7 @@ def test_a_workflow_without_its_own_is_refused_with_what_it_needs(tmp_path: Path
 def test_a_state_that_workflow_and_single_flight_both_have_stops_the_plan(tmp_path: Path) -> None:
     root = mocked.copy(tmp_path)
     definition = tmp_path / "state_machines" / "kb_sync.asl.json"
-    definition.write_text(definition.read_text().replace('"MissJob"', '"Mark"').replace('"CountPoll"', '"Covered"'))
+    definition.write_text(definition.read_text().replace('"MissJob"', '"Mark"').replace('"TellInput"', '"Covered"'))
     said = mocked.refuse(root, workflows=["kb_sync"], sync_sources=SOURCES)
     assert any(" has Covered, Mark, and a machine has one state of a name" in one for one in said), said
 
