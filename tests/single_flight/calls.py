@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CHANGING = {"dynamodb:UpdateItem", "bedrock:StartIngestionJob", "states:StartExecution"}
+CHANGING = {"dynamodb:UpdateItem", "bedrock:StartIngestionJob", "lambda:InvokeFunction", "states:StartExecution"}
 """Calls whose effect the invariants are about; a message that is sent twice breaks none."""
 ERRORS = {
     "dynamodb": {"code": "InternalServerError", "status": 500},
     "bedrock": {"code": "InternalServerException", "status": 500},
+    "lambda": {"code": "ServiceException", "status": 500},
     "states": {"code": "InternalFailure", "status": 500},
     "sns": {"code": "InternalError", "status": 500},
 }
 THROTTLES = {
     "dynamodb": {"code": "ProvisionedThroughputExceededException", "status": 400},
     "bedrock": {"code": "ThrottlingException", "status": 429},
+    "lambda": {"code": "TooManyRequestsException", "status": 429},
     "states": {"code": "ThrottlingException", "status": 400},
     "sns": {"code": "Throttled", "status": 429},
 }

@@ -1,11 +1,11 @@
-"""The deployed definitions of the campaign: kb_sync with single flight, and its sweeper, for a table of their own."""
+"""The deployed definitions of the campaign, each for a table of its own: machines with single flight, the sweeper."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from tests.state_machines.machines import KB_SYNC, KB_SYNC_SWEEPER
+from tests.state_machines.machines import COMPACTION, KB_SYNC, KB_SYNC_SWEEPER
 
 Definition = dict[str, Any]
 Change = Callable[[Definition], None]
@@ -18,6 +18,12 @@ def as_it_is(_: Definition) -> None:
 
 def kb_sync(table: str, topic: str, change: Change = as_it_is) -> Definition:
     definition = KB_SYNC.rendered(table=table, notifications_topic_arn=topic)
+    change(definition)
+    return definition
+
+
+def compaction(table: str, topic: str, function: str, change: Change = as_it_is) -> Definition:
+    definition = COMPACTION.rendered(table=table, notifications_topic_arn=topic, compact_arn=function)
     change(definition)
     return definition
 

@@ -116,7 +116,7 @@ class Play:
 
     def end_jobs(self) -> None:
         """Let the running job end, and wait until it has."""
-        if self.job_runs and self.stage.instance.release_jobs(self.source.data_source_id):
+        if self.job_runs and self.stage.release_jobs(self.source):
             eventually(lambda: None if self._jobs()[-1]["ended"] is None else True, "the job's end")
             self._tell(f"the job ends {self._jobs()[-1]['status']}")
         self.job_runs = False
@@ -244,7 +244,7 @@ class Play:
             self.stage.states.stop_execution(executionArn=execution)
         for call in [*self.late, *self._held]:
             self.stage.instance.let_go(call.id, **call.trouble(How.FAILS))
-        self.stage.instance.release_jobs(self.source.data_source_id)
+        self.stage.release_jobs(self.source)
         self.stage.dynamodb.delete_item(TableName=self.stage.name, Key={"key": {"S": self.source.key}})
 
     # What comes of it.
@@ -281,7 +281,7 @@ class Play:
 
     def _order_job(self) -> None:
         if not self._ordered:
-            self.stage.instance.order_job(self.source.data_source_id, self._outcome, hold=True)
+            self.stage.order_job(self.source, self._outcome)
             self.faults += self._outcome != "COMPLETE"
         self._ordered = True
 
@@ -376,7 +376,7 @@ class Play:
             raise Broken(L1, f"{why}: {broken}") from broken
 
     def _jobs(self) -> list[dict[str, Any]]:
-        return self.stage.instance.jobs(self.source.data_source_id, covered=True)
+        return self.stage.jobs(self.source)
 
     def _tell(self, what: str) -> None:
         self.story.append(what)

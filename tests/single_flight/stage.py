@@ -1,4 +1,6 @@
-"""A deployed kb_sync on the embedded AWS. Every call that one of its executions makes waits until a play lets it go."""
+"""A deployed kb_sync on the embedded AWS, or another machine with single flight. Every call that one of its executions
+makes waits until a play lets it go.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -17,7 +19,7 @@ from millrace.local.instance import Instance, Options
 from millrace.local.knowledge_bases import description
 from millrace.local.sync_sources import folder_of
 from tests.single_flight.calls import Call
-from tests.single_flight.definitions import Change, as_it_is, kb_sync, sweeper
+from tests.single_flight.definitions import Change, Definition, as_it_is, kb_sync, sweeper
 from tests.state_machines.running import ROLE
 from tests.substrate import WAIT_SCALE, configure
 
@@ -29,6 +31,18 @@ PLENTY = 100_000.0
 NEWEST = 10
 BUCKET = "single-flight-data"
 _numbers = itertools.count(1)
+
+
+class Target(Protocol):
+    """What a play's requests are for: `ids` is what they say, `key` what they are registered for, and what is put under
+    the prefix is to be covered."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def ids(self) -> dict[str, str]: ...
+    @property
+    def prefix(self) -> str: ...
 
 
 class Cloud:
@@ -79,10 +93,13 @@ class Stage:
             AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        self.machine = self._machine(self.name, kb_sync(self.name, cloud.topic, change))
+        self.machine = self._machine(self.name, self.definition(cloud.topic, change))
         self.sweeper = self._machine(f"{self.name}-sweeper", sweeper(self.name, self.machine))
         for machine in (self.machine, self.sweeper):
             self.instance.order_fault("*", execution=f"{executions_of(machine)}:*", hold=True)
+
+    def definition(self, topic: str, change: Change) -> Definition:
+        return kb_sync(self.name, topic, change)
 
     def _machine(self, name: str, definition: dict[str, Any]) -> str:
         made = self.states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
@@ -93,7 +110,7 @@ class Stage:
         newest = self.states.list_executions(stateMachineArn=self.machine, maxResults=NEWEST)["executions"]
         return [each["executionArn"] for each in newest if each["executionArn"] not in self.seen]
 
-    def make(self, call: Call, source: SyncSource) -> None:
+    def make(self, call: Call, source: Target) -> None:
         """Make a call in its execution's place; nobody hears what becomes of it."""
         asked = json.loads(call.body)
         with contextlib.suppress(ClientError):
@@ -104,7 +121,7 @@ class Stage:
             elif call.action == "bedrock:StartIngestionJob":
                 self.bedrock.start_ingestion_job(**source.ids, **asked)
 
-    def source(self) -> SyncSource:
+    def source(self) -> Target:
         """A data source that nobody has used."""
         name = f"{self.name}-{next(_numbers)}"
         made = self.bedrock.create_knowledge_base(**description(self.instance, name, ROLE))
@@ -114,6 +131,18 @@ class Stage:
             knowledgeBaseId=base, name=name, dataSourceConfiguration=folder_of(BUCKET, prefix)
         )["dataSource"]["dataSourceId"]
         return SyncSource(name, base, source, BUCKET, prefix)
+
+    def jobs(self, source: Target) -> list[dict[str, Any]]:
+        """The jobs of the source, the oldest first, and what each has covered."""
+        return self.instance.jobs(source.ids["dataSourceId"], covered=True)
+
+    def order_job(self, source: Target, outcome: str) -> None:
+        """How the source's next job will end, once it is released."""
+        self.instance.order_job(source.ids["dataSourceId"], outcome, hold=True)
+
+    def release_jobs(self, source: Target) -> int:
+        """Let the source's jobs end; how many there were."""
+        return self.instance.release_jobs(source.ids["dataSourceId"])
 
 
 def executions_of(machine: str) -> str:

@@ -91,6 +91,20 @@ KB_SYNC_SWEEPER = Machine(
     FOLDER / "single_flight_sweeper.asl.json",
     {"partition": "aws", "table": KB_SYNC.values["table"], "machine_arn": KB_SYNC.arn},
 )
+COMPACTION = Machine(
+    "compaction",
+    FOLDER / "compaction.asl.json",
+    {
+        "partition": "aws",
+        "table": "millrace-flights",
+        "notifications_topic_arn": TOPIC,
+        "failure_subject": "Compaction failed",
+        "poll_seconds": "1",
+        "seconds_between_starts": "1",
+        **functions("compact"),
+    },
+    parts=KB_SYNC.parts,
+)
 INCIDENT_SYNC = Machine(
     "incident-sync",
     FOLDER / "incident_sync.asl.json",
@@ -105,5 +119,5 @@ INCIDENT_SYNC = Machine(
 )
 MACHINES = {
     machine.name: machine
-    for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS, KB_SYNC, KB_SYNC_SWEEPER, INCIDENT_SYNC)
+    for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS, KB_SYNC, KB_SYNC_SWEEPER, COMPACTION, INCIDENT_SYNC)
 }

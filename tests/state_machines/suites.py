@@ -4,11 +4,12 @@ test_every_machine.py counts.
 
 from __future__ import annotations
 
-from tests.state_machines.cases import incident_sync, kb_sync, kendra_ingestion, sweeper
+from tests.state_machines.cases import compaction, incident_sync, kb_sync, kendra_ingestion, sweeper
 from tests.state_machines.cases.case import Case
 
 SUITES = {
-    suite.machine.name: suite for suite in (*kendra_ingestion.SUITES, kb_sync.SUITE, sweeper.SUITE, incident_sync.SUITE)
+    suite.machine.name: suite
+    for suite in (*kendra_ingestion.SUITES, kb_sync.SUITE, sweeper.SUITE, compaction.SUITE, incident_sync.SUITE)
 }
 RETRY_CASES = {name: suite.retry_cases() for name, suite in SUITES.items()}
 ALL_CASES = {name: [*suite.cases, *RETRY_CASES[name]] for name, suite in SUITES.items()}

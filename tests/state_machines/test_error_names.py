@@ -6,9 +6,18 @@ import pytest
 
 import incident_sync.errors
 import kendra_ingestion.errors
+import vector_store.errors
 from millrace.local.states.integrations import integration
 from tests.state_machines.edges import State, all_states
-from tests.state_machines.machines import INCIDENT_SYNC, KB_SYNC, KENDRA_INGESTION, KENDRA_INGESTION_SQS, MACHINES
+from tests.state_machines.machines import (
+    COMPACTION,
+    INCIDENT_SYNC,
+    KB_SYNC,
+    KENDRA_INGESTION,
+    KENDRA_INGESTION_SQS,
+    MACHINES,
+    Machine,
+)
 
 # What Lambda answers in place of a function, in the AWS SDK's names.
 # https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html (transient Lambda service exceptions)
@@ -27,11 +36,11 @@ STORE_FAILS = {"StoreUnavailable"}
 QUEUEING_GOES_ON = {"QueueingUnfinished", "QueueUnavailable"}
 QUEUEING_ENDS = {"ConfigurationInvalid", "MessageRefused", "WorkMissing"}
 
-# The states of the machines with functions. ProcessBatches, the only Task that two of them have in common and that
-# differs, is no Task in the first of them.
+# The states of the machines with functions. Of a name that several have the last one's is meant: DescribeOwner and
+# NotifyFailure are alike in all of them, and ProcessBatches is no Task but in kendra_ingestion's option.
 STATES: dict[str, State] = {
     name: state
-    for machine in (KENDRA_INGESTION, KENDRA_INGESTION_SQS, INCIDENT_SYNC)
+    for machine in (COMPACTION, KENDRA_INGESTION, KENDRA_INGESTION_SQS, INCIDENT_SYNC)
     for name, state in all_states(machine.rendered()).items()
 }
 PRODUCER = "ProcessBatches"
@@ -68,8 +77,11 @@ def test_the_functions_that_talk_to_the_sink_are_retried_when_it_fails(function:
     assert listed(function, "Retry") >= SINK_FAILS
 
 
-@pytest.mark.parametrize(("function", "errors"), [("SyncBatch", PASS_WAITS | STORE_FAILS), ("Confirm", STORE_FAILS)])
-def test_the_functions_that_work_on_incidents_are_retried_when_it_is_not_an_incidents_fault(
+@pytest.mark.parametrize(
+    ("function", "errors"),
+    [("SyncBatch", PASS_WAITS | STORE_FAILS), ("Confirm", STORE_FAILS), ("GetJob", STORE_FAILS)],
+)
+def test_the_functions_that_work_on_incidents_or_deltas_are_retried_when_it_is_not_the_datas_fault(
     function: str, errors: set[str]
 ) -> None:
     assert listed(function, "Retry") >= errors
@@ -78,7 +90,7 @@ def test_the_functions_that_work_on_incidents_are_retried_when_it_is_not_an_inci
 @pytest.mark.parametrize("function", [*FUNCTIONS, PRODUCER])
 def test_a_name_without_a_service_is_an_error_of_the_functions(function: str) -> None:
     own = {name for name in listed(function, "Retry") | listed(function, "Catch") if "." not in name}
-    modules = (kendra_ingestion.errors, incident_sync.errors)
+    modules = (kendra_ingestion.errors, incident_sync.errors, vector_store.errors)
     assert own <= {name for module in modules for name, kind in vars(module).items() if isinstance(kind, type)}
 
 
@@ -103,10 +115,11 @@ def test_an_error_of_a_service_has_the_name_that_its_integration_gives_it(state:
     assert {name for name in listed_by(state) if not name.startswith("States.")} <= known | unmodelled
 
 
-def test_whatever_single_flight_is_refused_is_an_answer_and_is_not_retried() -> None:
+@pytest.mark.parametrize("machine", [KB_SYNC, COMPACTION], ids=str)
+def test_whatever_single_flight_is_refused_is_an_answer_and_is_not_retried(machine: Machine) -> None:
     conditional = {
         name: state
-        for name, state in all_states(KB_SYNC.rendered()).items()
+        for name, state in all_states(machine.rendered()).items()
         if "ConditionExpression" in state.get("Parameters", {})
     }
     assert len(conditional) == 9

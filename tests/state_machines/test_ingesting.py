@@ -13,7 +13,7 @@ from millrace.local.instance import Instance, Options
 from tests.fakes.deployed import eventually
 from tests.state_machines.acting import Executions, create
 from tests.state_machines.answers.incident_sync import FAILURE_MEASURED, JOB, WELL
-from tests.state_machines.answers.single_flight import DATA_SOURCE, KNOWLEDGE_BASE
+from tests.state_machines.answers.kb_sync import DATA_SOURCE, KNOWLEDGE_BASE
 from tests.state_machines.cases.case import without
 from tests.state_machines.edges import task_names
 from tests.state_machines.machines import INCIDENT_SYNC

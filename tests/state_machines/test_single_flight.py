@@ -18,18 +18,18 @@ import pytest
 from millrace.local.instance import Instance, Options
 from tests.fakes.deployed import eventually
 from tests.state_machines.acting import Executions, bystanders, create
-from tests.state_machines.answers.single_flight import (
+from tests.state_machines.answers.kb_sync import (
     COMPLETE,
     CONFLICT,
     DENIED,
-    DONE,
+    FLIGHT,
     KEY,
     REQUEST,
     STARTED,
-    SWEEP,
     WAITING,
     job,
 )
+from tests.state_machines.answers.single_flight import DONE
 from tests.state_machines.edges import task_names
 from tests.state_machines.machines import KB_SYNC, KB_SYNC_SWEEPER
 from tests.state_machines.mocks import Answers, mock_file, together
@@ -549,14 +549,14 @@ def test_a_sweep_serves_what_a_dead_owner_left(flights: Flights) -> None:
 def test_a_sweep_beside_a_running_owner_changes_nothing(flights: Flights) -> None:
     owner = flights.hold()
     item = flights.item()
-    output = flights.output(flights.ask(given=SWEEP))
+    output = flights.output(flights.ask(given=FLIGHT.sweep))
     assert (output["status"], output["ticket"]) == ("coalesced", 0)
     assert flights.item() == item
     flights.abort(owner)
 
 
 def test_a_sweep_of_a_key_that_nobody_registered_makes_no_item(flights: Flights) -> None:
-    assert flights.output(flights.ask(given=SWEEP))["status"] == "nothing pending"
+    assert flights.output(flights.ask(given=FLIGHT.sweep))["status"] == "nothing pending"
     assert flights.item() == {}
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.state_machines.answers.single_flight import KEY, RESULT, TICKET, WAITING
+from tests.state_machines.answers.kb_sync import KEY, RESULT, WAITING
+from tests.state_machines.answers.single_flight import TICKET
 from tests.state_machines.machines import INCIDENT_SYNC, KB_SYNC
 from tests.state_machines.mocks import Answers, Return, Throw, function_answer
 

@@ -33,7 +33,7 @@ from tests.state_machines.answers.incident_sync import (
     synced,
     times,
 )
-from tests.state_machines.answers.single_flight import DATA_SOURCE, KNOWLEDGE_BASE
+from tests.state_machines.answers.kb_sync import DATA_SOURCE, KNOWLEDGE_BASE
 from tests.state_machines.cases.case import Case, Road, Suite, without
 from tests.state_machines.machines import INCIDENT_SYNC, KB_SYNC
 from tests.state_machines.mocks import Answers, Return, Throw

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from tests.state_machines.answers.single_flight import KEY
+from tests.state_machines.answers.kb_sync import KEY
 from tests.state_machines.cases.case import Case, Road, Suite
 from tests.state_machines.machines import KB_SYNC, KB_SYNC_SWEEPER
 from tests.state_machines.mocks import Answers, Return, Throw
