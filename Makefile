@@ -79,7 +79,7 @@ apply: package ## terraform apply with the real hashicorp/aws provider and your 
 	@$(BIN)/python -m millrace.terraform_core -chdir=terraform init -input=false
 	@$(BIN)/python -m millrace.terraform_core -chdir=terraform apply
 
-bench: $(READY) ## Print every figure that the README quotes
+bench: $(READY) $(VECTORS) ## Print every figure that the README quotes
 	@$(BIN)/python -m benchmarks
 
 clean: down ## Remove what the other targets made

@@ -9,7 +9,19 @@ import sys
 import benchmarks
 from benchmarks.figure import show
 
-HELPERS = {"__main__", "figure", "generated", "incident_table", "pipeline", "usage"}
+HELPERS = {
+    "__main__",
+    "figure",
+    "folder_s3",
+    "generated",
+    "incident_table",
+    "note_designs",
+    "pipeline",
+    "process",
+    "receipt_words",
+    "usage",
+    "word_store",
+}
 
 
 def names() -> list[str]:

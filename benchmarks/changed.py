@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks import corpus
 from benchmarks.corpus import INDEXING_SECONDS, REQUESTS_PER_SECOND
-from benchmarks.figure import Figure
-from benchmarks.pipeline import BenchmarkFailed, Run, deployed
+from benchmarks.figure import BenchmarkFailed, Figure
+from benchmarks.pipeline import Run, deployed
 from millrace.local.instance import Options
 from millrace.submission import Mode
 

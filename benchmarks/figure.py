@@ -12,6 +12,10 @@ PAGE_COLUMNS = 160
 """How wide a table may be where no terminal says how wide it is: a file takes lines of any length."""
 
 
+class BenchmarkFailed(RuntimeError):
+    """The run that was to be measured did not come out well, so its times mean nothing."""
+
+
 class Figure(NamedTuple):
     """One measured number beside its bar: it must be at least, or at most, that. One without a bar is for comparing."""
 

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from benchmarks import incident_table
-from benchmarks.figure import Figure
+from benchmarks.figure import BenchmarkFailed, Figure
 from benchmarks.incident_table import Incident, closed
-from benchmarks.pipeline import BenchmarkFailed, Stack, running
+from benchmarks.pipeline import Stack, running
 from millrace.executions.adapter import Executions
 from millrace.executions.incident_outcome import incident_outcome_of
 from millrace.executions.watching import Pace, follow

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from benchmarks import corpus, usage
 from benchmarks.corpus import INDEXING_SECONDS, REQUESTS_PER_SECOND
-from benchmarks.figure import Figure
-from benchmarks.pipeline import BenchmarkFailed, Pipeline, Run, deployed
+from benchmarks.figure import BenchmarkFailed, Figure
+from benchmarks.pipeline import Pipeline, Run, deployed
 from benchmarks.usage import Resource
 from millrace.executions.counting import Counting, Progress
 from millrace.local.instance import Options

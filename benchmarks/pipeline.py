@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from benchmarks.figure import BenchmarkFailed
 from millrace import deployment, submission
 from millrace.deployment import Deployment
 from millrace.executions.adapter import Executions
@@ -26,10 +27,6 @@ from millrace.submission import Mode, Submission, Survey
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_BEGIN = 30.0
 SECONDS_TO_END = 900.0
-
-
-class BenchmarkFailed(RuntimeError):
-    """The run that was to be measured did not come out well, so its times mean nothing."""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from benchmarks.figure import Figure
-from benchmarks.pipeline import BenchmarkFailed, Stack, running
+from benchmarks.figure import BenchmarkFailed, Figure
+from benchmarks.pipeline import Stack, running
 from millrace.deployment import SyncSource
 from millrace.executions.adapter import Executions
 from millrace.local.instance import Instance, Options

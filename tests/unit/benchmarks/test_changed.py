@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.changed import figures_of
-from benchmarks.pipeline import BenchmarkFailed, Run
+from benchmarks.figure import BenchmarkFailed
+from benchmarks.pipeline import Run
 from millrace.executions.view import RunView
 
 

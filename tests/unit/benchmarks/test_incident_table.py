@@ -22,7 +22,7 @@ from benchmarks.incident_table import (
     write_items,
 )
 from incident_sync.documents import metadata_key, object_key
-from incident_sync.records import SEQUENCE_DIGITS
+from shared.stream_records import SEQUENCE_DIGITS
 
 AT = datetime(2026, 11, 22, 13, tzinfo=UTC)
 PREFIX = "incidents/closed/"

@@ -21,9 +21,12 @@ def measuring(monkeypatch: pytest.MonkeyPatch, **figures: Figure) -> None:
 def test_what_measures_something_is_found_and_helpers_are_not() -> None:
     assert set(benchmarks.names()) == {
         "changed",
+        "compaction",
+        "compaction_floor",
         "corpus",
         "demo",
         "incidents",
+        "merge_million",
         "options",
         "packing",
         "pairing",

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.figure import Figure
+from benchmarks.figure import BenchmarkFailed, Figure
 from benchmarks.options import Measured, figures_of
-from benchmarks.pipeline import BenchmarkFailed, Run
+from benchmarks.pipeline import Run
 from benchmarks.usage import Resource
 from millrace.executions.view import RunView
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks import generated
-from benchmarks.figure import Figure
-from benchmarks.pipeline import BenchmarkFailed
-from benchmarks.plan_million import ModelledClock, figures_of, measured, peak_bytes
+from benchmarks.figure import BenchmarkFailed, Figure
+from benchmarks.plan_million import ModelledClock, figures_of, measured
 from kendra_ingestion import aws
 
 FOUND: dict[str, Any] = {
@@ -80,10 +79,3 @@ def test_a_small_folder_is_planned_whole(tmp_path: Path) -> None:
     assert figures_of(found)
     assert (found["planned"], found["failed"], len(found["passSeconds"])) == (1_500, 2, 1)
     assert 0 < found["sdkSeconds"] < 0.1
-
-
-def test_peak_memory_is_what_the_process_had_at_most() -> None:
-    before = peak_bytes()
-    large = bytearray(200 * 2**20)
-    assert before > 10 * 2**20
-    assert peak_bytes() >= len(large)
