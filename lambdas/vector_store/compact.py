@@ -225,12 +225,14 @@ class Compaction:
             if is_worn(slots, visible) and visible * REBUILD_SECONDS_A_RECORD < left:
                 store.rebuild()
                 slots = visible
-            if not store.check(self._tally.changed):
+            if not store.check(self._tally.changed).is_doubtful:
                 return slots
             store.rebuild()
-            if astray := store.check(self._tally.changed):
+            lookups = store.check(self._tally.changed)
+            if lookups.is_broken:
                 raise SnapshotInvalid(
-                    f"{self._collection}: {len(astray)} records, as {astray[0]}, find others than themselves"
+                    f"{self._collection}: {len(lookups.astray)} of {lookups.number} records, as {lookups.astray[0]}, "
+                    "are not found by their own vectors, in a new index"
                 )
             return visible
 

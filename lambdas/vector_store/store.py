@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from shared.batching import cut
 from vector_store.changes import Change, Value, VectorRow, canonical
@@ -30,6 +30,10 @@ CHROMA, NEW_CHROMA, STATE = "chroma", "chroma-new", "state.sqlite"
 SAMPLE = 20
 """Changed records that are looked up before a store is published."""
 
+LOST_BY_CHANCE = 2
+"""How many of a sample may fail to find themselves: an index of this kind is approximate, and of 70,000 vectors that
+have nothing in common one in forty is not found by itself, new as the index may be (docs/decisions/chroma.md)."""
+
 AROUND = 10
 """How many neighbours a lookup asks for. Equal texts have equal vectors, so the record need not be the first."""
 
@@ -38,6 +42,23 @@ ROUNDED = 1e-15
 
 SAME_PLACE = 1e-6
 """Squared distance that only the rounding of float32 makes."""
+
+
+class Lookups(NamedTuple):
+    """How many records were looked up by their own vectors, and which of them were not found."""
+
+    number: int
+    astray: tuple[str, ...]
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether more are lost than chance loses: a new index may find them."""
+        return len(self.astray) > max(LOST_BY_CHANCE, self.number // 5)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether so many are lost that nobody should search here."""
+        return len(self.astray) > max(LOST_BY_CHANCE, self.number // 2)
 
 
 class Store:
@@ -71,9 +92,9 @@ class Store:
         self.chroma.apply(merged.differences)
         return merged
 
-    def check(self, changed: Sequence[Difference]) -> list[str]:
+    def check(self, changed: Sequence[Difference]) -> Lookups:
         """Hold Chroma against the state: their counts, and of a sample of what was changed last everything that Chroma
-        has. Returns the ids of the sample whose own vectors do not find them, which a new index mends.
+        has. Returns who of the sample is found by its own vector.
 
         Raises SnapshotInvalid where the two are at odds."""
         self.state.verify()
@@ -89,7 +110,8 @@ class Store:
         if astray := [name for name, shown in expected.items() if (name in vectors) != (shown is not None)]:
             raise SnapshotInvalid(f"Chroma's {self._collection} and the state disagree on record {astray[0]}")
         hits = self.chroma.search_each(list(vectors.values()), limit=AROUND) if vectors else []
-        return [name for name, near in zip(vectors, hits, strict=True) if not _is_found(name, near)]
+        lost = tuple(name for name, near in zip(vectors, hits, strict=True) if not _is_found(name, near))
+        return Lookups(len(vectors), lost)
 
     def rebuild(self) -> None:
         """Make Chroma's folder new, without the places that dead records keep in its index."""

@@ -25,7 +25,7 @@ from vector_store.compact import COMPLETE, IN_PROGRESS, asked, is_worn
 from vector_store.deltas import ATTEMPTS_MAX, INDEX
 from vector_store.errors import ConfigurationInvalid, EventInvalid, SnapshotInvalid
 from vector_store.portions import SECONDS_A_ROW
-from vector_store.store import Store
+from vector_store.store import Lookups, Store
 from vector_store.telemetry import logger
 
 MEMORY_DISK = Path("/dev/shm")
@@ -224,17 +224,24 @@ def test_a_check_that_fails_publishes_nothing(world: World, monkeypatch: pytest.
     assert world.s3.keys(BUCKET, f"{COLLECTION}/snapshot/") == []
 
 
-def test_an_index_that_does_not_find_its_records_is_made_new(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "rebuilt", "published"),
+    [(1, 1, 0, True), (5, 2, 1, True), (15, 5, 1, True), (15, 15, 1, False)],
+)
+def test_an_index_that_loses_more_than_chance_does_is_made_new_or_else_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, before: int, after: int, rebuilt: int, published: bool
+) -> None:
     world.tell(*born(MILK, 1))
-    check, rebuilt = Store.check, []
-
-    def blind(store: Store, changed: Any) -> list[str]:
-        return check(store, changed) or ([] if rebuilt else [MILK])
-
-    monkeypatch.setattr(Store, "check", blind)
-    monkeypatch.setattr(Store, "rebuild", lambda store: rebuilt.append(store))
-    assert world.compact()["status"] == COMPLETE
-    assert len(rebuilt) == 1
+    rebuilds: list[Store] = []
+    monkeypatch.setattr(Store, "check", lambda *_: Lookups(20, (MILK,) * (after if rebuilds else before)))
+    monkeypatch.setattr(Store, "rebuild", lambda store: rebuilds.append(store))
+    if published:
+        assert world.compact()["status"] == COMPLETE
+    else:
+        with pytest.raises(SnapshotInvalid, match="15 of 20 records"):
+            world.compact()
+        assert world.pointer() is None
+    assert len(rebuilds) == rebuilt
 
 
 def test_the_functions_run_on_aws_own_requests(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from vector_store import chroma_store
 from vector_store.changes import Change, VectorRow
 from vector_store.chroma_store import DATABASE, ChromaStore
 from vector_store.errors import SnapshotInvalid
-from vector_store.store import CHROMA, Store, contents
+from vector_store.store import CHROMA, Lookups, Store, contents
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MILK, BREAD = "R1/00001", "R1/00002"
@@ -100,7 +100,7 @@ def test_a_search_filters_by_metadata(store: Store) -> None:
 
 def test_an_empty_store_finds_nothing(store: Store) -> None:
     assert store.search(vector(0, 1)) == []
-    assert store.check([]) == []
+    assert store.check([]) == Lookups(0, ())
 
 
 def test_a_closed_store_is_whole_and_nothing_of_it_stays_open(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_check_finds_what_chroma_has_wrong(store: Store, broken: str) -> None:
     merged = store.merge(
         [born(MILK, 1, text="MILK", x=1.5), born(BREAD, 2)], [embedded(MILK, 1, 1, 2), embedded(BREAD, 2, 3, 4)], NOW
     )
-    assert store.check(merged.differences) == []
+    assert store.check(merged.differences).astray == ()
     collection = store.chroma._collection
     match broken:
         case "gone":
@@ -165,7 +165,25 @@ def test_a_check_finds_what_chroma_has_wrong(store: Store, broken: str) -> None:
 def test_records_with_the_same_vector_find_each_other(store: Store) -> None:
     records = [f"R1/{number:05}" for number in range(30)]
     merged = store.merge([born(it, 1) for it in records], [embedded(it, 1, 1, 2) for it in records], NOW)
-    assert store.check(merged.differences) == []
+    assert store.check(merged.differences).astray == ()
+
+
+@pytest.mark.parametrize(
+    ("number", "astray", "doubtful", "broken"),
+    [
+        (20, 0, False, False),
+        (20, 4, False, False),
+        (20, 5, True, False),
+        (20, 11, True, True),
+        (2, 2, False, False),
+        (3, 3, True, True),
+    ],
+)
+def test_what_chance_loses_is_no_reason_to_doubt_an_index(
+    number: int, astray: int, doubtful: bool, broken: bool
+) -> None:
+    lookups = Lookups(number, (MILK,) * astray)
+    assert (lookups.is_doubtful, lookups.is_broken) == (doubtful, broken)
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
