@@ -16,7 +16,7 @@ import pytest
 from millrace import packaging
 from millrace.packaging import Layer, Packages, PackagingError, package
 
-WORKFLOWS = ["incident_sync", "kb_sync", "kendra_ingestion"]
+WORKFLOWS = ["incident_sync", "kb_sync", "kendra_ingestion", "vector_store"]
 LAMBDAS = packaging.REPOSITORY / "lambdas"
 HANDLERS = sorted(
     f"{file.parent.name}.{file.stem}" for file in LAMBDAS.glob("*/*.py") if "\ndef handler(" in file.read_text()
