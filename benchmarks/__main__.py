@@ -19,6 +19,7 @@ HELPERS = {
     "pipeline",
     "process",
     "receipt_words",
+    "tables",
     "usage",
     "word_store",
 }

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from benchmarks import tables
 from incident_sync.documents import document, metadata_key, object_key
 from incident_sync.fields import Fields
 from shared.clock import stamp
@@ -66,24 +67,7 @@ def word(incident_id: str) -> str:
 
 def create_table(dynamodb: Any, table: str, incidents: Iterable[Incident]) -> None:
     """The application's own table, whose stream begins after these incidents."""
-    dynamodb.create_table(
-        TableName=table,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("incident_id", "status", "priority")
-        ],
-        KeySchema=[{"AttributeName": "incident_id", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": INDEX,
-                "KeySchema": [
-                    {"AttributeName": "status", "KeyType": "HASH"},
-                    {"AttributeName": "priority", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    tables.create_table(dynamodb, table, "incident_id", {INDEX: ("status", "priority")})
     write_items(dynamodb, table, incidents)
     dynamodb.update_table(
         TableName=table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}

@@ -12,14 +12,14 @@ and beside it, on the same table, what a query for those that are not synced fin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from benchmarks import incident_table
 from benchmarks.figure import BenchmarkFailed, Figure
 from benchmarks.incident_table import Incident, closed
-from benchmarks.pipeline import Stack, running
+from benchmarks.pipeline import Stack, running, wait_until
 from millrace.executions.adapter import Executions
 from millrace.executions.incident_outcome import incident_outcome_of
 from millrace.executions.watching import Pace, follow
@@ -152,7 +152,7 @@ def _sync_long_ago(stack: Stack, others: Sequence[Incident]) -> None:
     sync = stack.deployment.sync
     Executions(client("stepfunctions"), sync.kb_sync_state_machine_arn).start(incidents.source.ids)
     syncs = Syncs(client("dynamodb"), sync.sync_table)
-    _await(lambda: syncs.get(incidents.source.key).completed)
+    wait_until(lambda: syncs.get(incidents.source.key).completed, "a job covers what was synced long ago")
     job = syncs.get(incidents.source.key).last_job
     tables = incidents.incidents_table, incidents.incident_sync_table
     incident_table.mark_synced(client("dynamodb"), *tables, incidents.incident_prefix, others, job or "", at)
@@ -163,14 +163,7 @@ def _close(stack: Stack, new: Sequence[Incident]) -> None:
     incidents, dynamodb = stack.deployment.incidents, stack.deployment.client("dynamodb")
     incident_table.write_items(dynamodb, incidents.incidents_table, new)
     waiting = WaitingTable(dynamodb, incidents.incident_sync_table)
-    _await(lambda: waiting.backlog(WaitsFor.SYNC).number >= len(new))
-
-
-def _await(holds: Callable[[], object]) -> None:
-    for _ in Pace(LOOK_SECONDS, MOST_SECONDS).ticks():
-        if holds():
-            return
-    raise BenchmarkFailed(f"what was waited for has not come in {MOST_SECONDS:.0f} s")
+    wait_until(lambda: waiting.backlog(WaitsFor.SYNC).number >= len(new), "the stream has told of every incident")
 
 
 def _variables(instance: Instance, others: Iterable[Incident]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from millrace.submission import Mode, Submission, Survey
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_BEGIN = 30.0
 SECONDS_TO_END = 900.0
+SECONDS_TO_HOLD = 600.0
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,14 @@ class Pipeline(Stack):
         execution = await_execution(executions, bucket, key, uploaded, looks)
         *_, view = follow(executions.history(execution.arn), Pace(SECONDS_BETWEEN_LOOKS, SECONDS_TO_END))
         return view
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    """Look until it does. Raises BenchmarkFailed where it takes too long."""
+    for _ in Pace(SECONDS_BETWEEN_LOOKS, SECONDS_TO_HOLD).ticks():
+        if holds():
+            return
+    raise BenchmarkFailed(f"not within {SECONDS_TO_HOLD:.0f} s: {what}")
 
 
 @contextmanager

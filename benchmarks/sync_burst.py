@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from benchmarks.figure import BenchmarkFailed, Figure
-from benchmarks.pipeline import Stack, running
+from benchmarks.figure import Figure
+from benchmarks.pipeline import Stack, running, wait_until
 from millrace.deployment import SyncSource
 from millrace.executions.adapter import Executions
 from millrace.local.instance import Instance, Options
@@ -42,8 +42,6 @@ UPLOADERS = 16
 STARTERS = 128
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.5
-LOOK_SECONDS = 0.5
-MOST_SECONDS = 600.0
 
 MOST_JOBS = 2
 MOST_EXECUTIONS = 50
@@ -166,7 +164,7 @@ def single_flight(stack: Stack, source: Source, size: int) -> Measured:
         idle = item.requested > 0 and not item.pending and item.owner is None
         return idle and None not in source.lateness(uploads)
 
-    _await(quiet)
+    wait_until(quiet, "every upload is covered, and nobody is at work")
     ended = [execution for execution in executions.newest(1_000) if execution.arn not in before]
     outputs = [states.describe_execution(executionArn=execution.arn).get("output") for execution in ended]
     conflicts = sum(json.loads(output)["counts"]["conflicts"] for output in outputs if output)
@@ -188,7 +186,7 @@ def one_start_an_upload(source: Source, size: int) -> Measured:
 
     with ThreadPoolExecutor(STARTERS) as starters:
         uploads, seconds = burst(source, size, lambda: starters.submit(start))
-    _await(lambda: all(job["ended"] for job in source.jobs()))
+    wait_until(lambda: all(job["ended"] for job in source.jobs()), "every job has ended")
     return Measured(JOB_SECONDS[size], source.lateness(uploads), len(source.jobs()), seconds, refusals=len(refused))
 
 
@@ -203,7 +201,10 @@ def fifo_queue(source: Source, size: int) -> Measured:
         uploads, seconds = burst(
             source, size, lambda: sqs.send_message(QueueUrl=url, MessageBody="sync", MessageGroupId="sync")
         )
-        _await(lambda: consumer.idle and bool(source.jobs()) and all(job["ended"] for job in source.jobs()))
+        wait_until(
+            lambda: consumer.idle and bool(source.jobs()) and all(job["ended"] for job in source.jobs()),
+            "the queue is empty, and every job has ended",
+        )
     finally:
         consumer.stop()
     return Measured(JOB_SECONDS[size], source.lateness(uploads), len(source.jobs()), seconds, refusals=consumer.refused)
@@ -275,14 +276,6 @@ def _started(client: Any, source: Source) -> bool:
             return False
         raise
     return True
-
-
-def _await(quiet: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + MOST_SECONDS
-    while not quiet():
-        if time.monotonic() > deadline:
-            raise BenchmarkFailed(f"not quiet after {MOST_SECONDS:.0f} s")
-        time.sleep(LOOK_SECONDS)
 
 
 def _source(instance: Instance, name: str) -> Source:

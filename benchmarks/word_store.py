@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks import receipt_words
 from benchmarks.figure import BenchmarkFailed
 from benchmarks.folder_s3 import FolderS3
+from benchmarks.tables import create_table
 from shared.clock import SystemClock
 from vector_store.changes import Change
 from vector_store.compact import COMPLETE, Compaction, Means
@@ -51,7 +52,7 @@ class WordStore:
         self.snapshots = Snapshots(self.s3, BUCKET, COLLECTION)
         self._place = place
         self._dimension = dimension
-        _make_table(dynamodb)
+        create_table(dynamodb, TABLE, "id", {INDEX: ("pending", "since")})
         self._publish(place / "first")
 
     def pointer(self) -> Pointer:
@@ -121,22 +122,3 @@ def word_store() -> WordStore:
     atexit.register(held.close)
     place = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="millrace-vectors-")))
     return WordStore(place, held.enter_context(dynamodb()), words=WORDS, dimension=DIMENSION)
-
-
-def _make_table(client: Any) -> None:
-    client.create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "pending", "since")],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": INDEX,
-                "KeySchema": [
-                    {"AttributeName": "pending", "KeyType": "HASH"},
-                    {"AttributeName": "since", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )

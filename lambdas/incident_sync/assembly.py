@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
 from incident_sync.bucket import Bucket
-from incident_sync.errors import ConfigurationInvalid
 from incident_sync.marks import Marks
 from incident_sync.memory import Memory
 from incident_sync.queue import Queue
 from incident_sync.tables import Tables
 from shared.clients import CONNECTIONS, client, patient
 from shared.clock import Clock
-
-
-def setting(name: str) -> str:
-    """An environment variable. Raises ConfigurationInvalid where it is missing or empty."""
-    value = os.environ.get(name, "")
-    if not value:
-        raise ConfigurationInvalid(f"environment variable {name} is missing or empty; Terraform sets it")
-    return value
+from shared.settings import setting
 
 
 def tables(clock: Clock) -> Tables:

@@ -11,12 +11,13 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from incident_sync import assembly
 from incident_sync.bucket import Bucket
+from incident_sync.charging import charge
 from incident_sync.crew import THREADS, work_each
 from incident_sync.documents import document, is_object_name
 from incident_sync.errors import EventInvalid, IncidentInvalid, PassBusy, StoreUnavailable
@@ -24,13 +25,13 @@ from incident_sync.events import pass_of
 from incident_sync.fields import Fields, read_fields
 from incident_sync.incidents import Item, is_closed
 from incident_sync.items import INGESTION, SYNC, Entry, Work
-from incident_sync.marks import Marks, is_set_aside
+from incident_sync.marks import Marks
 from incident_sync.memory import Lease, Memory
 from incident_sync.outcomes import OF_PASS, Outcome, by_its_item, counted
 from incident_sync.queue import Queue
 from incident_sync.tables import Tables
 from incident_sync.telemetry import logger, tracer
-from shared.clock import Clock, SystemClock, seconds_left, stamp, stop_at
+from shared.clock import Clock, SystemClock, seconds_left, stamp, stop_at, utc_now
 from shared.store_errors import Overtaken, Refused
 
 PASS_MAX = 50
@@ -186,13 +187,7 @@ class Pass:
     def _charge(self, entry: Entry, reason: str, *, for_good: bool) -> Outcome:
         logger.warning("incident not synced", incident_id=entry.incident_id, reason=reason)
         mark = self._means.marks.failed(entry, reason, work=self._work, at=self._now(), for_good=for_good)
-        try:
-            self._means.tables.write(mark)
-        except Overtaken:
-            return Outcome.OVERTAKEN
-        except Refused as error:
-            raise StoreUnavailable(f"the failure of incident {entry.incident_id} cannot be noted: {error}") from error
-        return Outcome.SET_ASIDE if is_set_aside(entry, for_good=for_good) else Outcome.FAILED
+        return charge(self._means.tables, entry, mark, for_good=for_good)
 
     def _told(self, plan: Plan, outcomes: Sequence[Outcome | None]) -> dict[str, Any]:
         answer: dict[str, Any] = counted(outcomes, OF_PASS)
@@ -204,7 +199,7 @@ class Pass:
 
     def _now(self) -> str:
         """Never before the run began, whatever the clocks say: what this run marked, it must not find again."""
-        return max(stamp(datetime.fromtimestamp(self._means.clock.wall(), UTC)), self._started_at)
+        return max(stamp(utc_now(self._means.clock)), self._started_at)
 
     def _give_back(self, lease: Lease) -> None:
         if self._means.bucket.in_doubt:

@@ -14,6 +14,7 @@ from incident_sync.intake import Intake
 from incident_sync.records import of_record
 from incident_sync.telemetry import logger, tracer
 from shared import clients
+from shared.settings import setting
 from shared.stream_records import answer, ids
 
 
@@ -48,7 +49,7 @@ def _fields() -> Fields:
 
 @cache
 def _intake() -> Intake:
-    return Intake(clients.patient("dynamodb"), os.environ["INCIDENT_SYNC_TABLE"])
+    return Intake(clients.patient("dynamodb"), setting("INCIDENT_SYNC_TABLE"))
 
 
 @logger.inject_lambda_context

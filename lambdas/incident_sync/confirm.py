@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from incident_sync import assembly
+from incident_sync.charging import charge
 from incident_sync.coverage import Verdict, is_covered, looked_at_before, reason_of, verdict
 from incident_sync.crew import THREADS, work_each
-from incident_sync.errors import StoreUnavailable
 from incident_sync.events import Asked, cursor_of, page_of
 from incident_sync.items import INGESTION, REMOVED, Entry
 from incident_sync.knowledge_base import KnowledgeBase, Status
-from incident_sync.marks import Marks, is_set_aside
+from incident_sync.marks import Marks
 from incident_sync.memory import Memory
 from incident_sync.outcomes import OF_CONFIRMATION, Outcome, by_its_item, counted
 from incident_sync.queue import Place, Queue
 from incident_sync.tables import Tables
 from incident_sync.telemetry import logger, tracer
-from shared.clock import Clock, SystemClock, stamp, stop_at
+from shared.clock import Clock, SystemClock, stamp, stop_at, utc_now
 from shared.dynamodb_errors import CONDITION_FAILED
+from shared.settings import setting
 from shared.store_errors import Overtaken, Refused
 
 PAGE_MAX = 500
@@ -145,13 +145,7 @@ class Confirmation:
         asked = self._asked
         logger.warning("document failed", incident_id=entry.incident_id, job=asked.job.job_id, reason=reason)
         mark = self._means.marks.failed_in_job(entry, reason, job=asked.job.job_id, run=asked.run, at=self._now())
-        try:
-            self._means.tables.write(mark)
-        except Overtaken:
-            return Outcome.OVERTAKEN
-        except Refused as error:
-            raise StoreUnavailable(f"the failure of incident {entry.incident_id} cannot be noted: {error}") from error
-        return Outcome.SET_ASIDE if is_set_aside(entry) else Outcome.FAILED
+        return charge(self._means.tables, entry, mark)
 
     def _looked_up(self, waiting: list[Entry], results: list[Outcome | None]) -> list[Outcome | None]:
         """The results; where somebody was faster it may have been an earlier try of this same page, which still ran."""
@@ -176,7 +170,7 @@ class Confirmation:
         return list(self._asked.cursor) if self._asked.cursor else None
 
     def _now(self) -> str:
-        return stamp(datetime.fromtimestamp(self._means.clock.wall(), UTC))
+        return stamp(utc_now(self._means.clock))
 
 
 def _stopped_before(plan: Plan, left: set[str]) -> Place | None:
@@ -195,10 +189,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     clock = SystemClock()
     knowledge_base = KnowledgeBase(
         assembly.bedrock_agent(),
-        knowledge_base_id=assembly.setting("KNOWLEDGE_BASE_ID"),
-        data_source_id=assembly.setting("DATA_SOURCE_ID"),
-        bucket=assembly.setting("BUCKET"),
-        prefix=assembly.setting("INCIDENT_PREFIX"),
+        knowledge_base_id=setting("KNOWLEDGE_BASE_ID"),
+        data_source_id=setting("DATA_SOURCE_ID"),
+        bucket=setting("BUCKET"),
+        prefix=setting("INCIDENT_PREFIX"),
         clock=clock,
     )
     with ThreadPoolExecutor(THREADS) as pool:

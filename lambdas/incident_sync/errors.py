@@ -1,16 +1,17 @@
 """What can go wrong. PassBusy and StoreUnavailable are what the state machine's Retry matches on.
 
 * IncidentSyncError
-  - ConfigurationInvalid  an environment variable is missing or makes no sense; retrying cannot help
   - EventInvalid          the event, or a record of the stream, has no shape that a function knows; retrying cannot help
   - IncidentInvalid       one incident cannot become a document as it is; it is set aside, the others go on
   - PassBusy              another pass is at work; ask again when it has ended
+* ConfigurationInvalid    an environment variable is missing or makes no sense; retrying cannot help (`shared.settings`)
 * StoreUnavailable        a table, the bucket or Bedrock did not do what was asked, for no fault of an incident; retry
                           with backoff (`shared.store_errors`)
 """
 
 from __future__ import annotations
 
+from shared.settings import ConfigurationInvalid
 from shared.store_errors import StoreUnavailable
 
 __all__ = [
@@ -25,10 +26,6 @@ __all__ = [
 
 class IncidentSyncError(Exception):
     """Anything that the workflow knows by name."""
-
-
-class ConfigurationInvalid(IncidentSyncError):
-    """An environment variable is missing or makes no sense. The message names it and says what is allowed."""
 
 
 class EventInvalid(IncidentSyncError):

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from incident_sync.errors import StoreUnavailable
 from incident_sync.items import SYNC, item_id
 from incident_sync.records import Change
 from shared.backoff import Backoff, Patience
 from shared.clock import Clock, SystemClock, stamp
-from shared.dynamodb_errors import hindrances
+from shared.store_errors import Overtaken, ask_for_all, code_of
 
 TRIES = Backoff(first_seconds=0.05, most_seconds=0.5, attempts=6, budget_seconds=5.0)
+
+HELD = "TransactionConflictException"
+"""A transaction that marks the incident has its item, which lasts milliseconds. The SDK does not wait for that by
+itself, as it does for a busy table."""
 
 NAMES = {
     "#change": "change",
@@ -57,16 +59,18 @@ class Intake:
         while True:
             try:
                 self._update(change, now)
-            except self._client.exceptions.ConditionalCheckFailedException:
+            except Overtaken:
                 return False
-            except (ClientError, BotoCoreError) as error:
-                if not (is_held(error) and patience.wait()):
-                    raise StoreUnavailable(f"the table {self._table} did not take a change: {error}") from error
+            except StoreUnavailable as error:
+                if not (code_of(error) == HELD and patience.wait()):
+                    raise
             else:
                 return True
 
     def _update(self, change: Change, now: datetime) -> None:
-        self._client.update_item(
+        ask_for_all(
+            f"the table {self._table}",
+            self._client.update_item,
             TableName=self._table,
             Key={"id": {"S": item_id(change.incident_id)}},
             UpdateExpression=ASK,
@@ -79,9 +83,3 @@ class Intake:
                 ":change": {"S": change.sequence},
             },
         )
-
-
-def is_held(error: ClientError | BotoCoreError) -> bool:
-    """Whether a transaction that marks the incident has its item, which lasts milliseconds. The SDK does not wait for
-    that by itself, as it does for a busy table."""
-    return isinstance(error, ClientError) and hindrances(error) == {"TransactionConflictException"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from incident_sync.documents import object_key
+from shared.batching import cut
 from shared.clock import Clock
 from shared.store_errors import ask_for_all
 
@@ -40,18 +41,15 @@ class KnowledgeBase:
     def statuses(self, incident_ids: Iterable[str]) -> dict[str, Status]:
         """What became of each incident's document; NOT_FOUND where Bedrock says nothing. Raises StoreUnavailable."""
         ids = {self._uri(incident_id): incident_id for incident_id in incident_ids}
-        uris = list(ids)
         found = {incident_id: Status(NOT_FOUND) for incident_id in ids.values()}
-        for first in range(0, len(uris), AT_ONCE):
-            if first:
+        for number, uris in enumerate(cut(ids, AT_ONCE)):
+            if number:
                 self._clock.sleep(SECONDS_BETWEEN_REQUESTS)
             reply = ask_for_all(
                 "the knowledge base",
                 self._client.get_knowledge_base_documents,
                 **self._where,
-                documentIdentifiers=[
-                    {"dataSourceType": "S3", "s3": {"uri": uri}} for uri in uris[first : first + AT_ONCE]
-                ],
+                documentIdentifiers=[{"dataSourceType": "S3", "s3": {"uri": uri}} for uri in uris],
             )
             for detail in reply.get("documentDetails", []):
                 uri = detail["identifier"].get("s3", {}).get("uri")

@@ -13,6 +13,7 @@ from incident_sync.incidents import Item
 from incident_sync.items import Entry, entry_of, item_id
 from incident_sync.values import AttributeValue
 from shared.backoff import Backoff, Patience
+from shared.batching import cut
 from shared.clock import Clock
 from shared.store_errors import ask, ask_for_all
 
@@ -70,9 +71,9 @@ class Tables:
         self, keys: Sequence[tuple[str, Mapping[str, AttributeValue]]], options: Mapping[str, Mapping[str, Any]]
     ) -> Iterator[tuple[str, Item]]:
         """Read these keys of these tables, all of them: what a reply leaves unread is asked for again."""
-        for first in range(0, len(keys), READ_MAX):
+        for some in cut(keys, READ_MAX):
             wanted: dict[str, Any] = {}
-            for table, key in keys[first : first + READ_MAX]:
+            for table, key in some:
                 asked = wanted.setdefault(table, {"Keys": [], "ConsistentRead": True, **options.get(table, {})})
                 asked["Keys"].append(key)
             patience = Patience(UNPROCESSED, self._clock, self._random)

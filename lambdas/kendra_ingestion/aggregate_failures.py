@@ -10,7 +10,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from kendra_ingestion import report
@@ -20,7 +19,7 @@ from kendra_ingestion.outcomes import FAILED, Outcome, Tally, final, latest
 from kendra_ingestion.settings import read_settings
 from kendra_ingestion.telemetry import logger, metrics, tracer
 from kendra_ingestion.workspace import Workspace
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock, utc_now
 
 READ_AHEAD_CHUNKS = 4
 ROWS_AT_ONCE = 1_000
@@ -55,7 +54,7 @@ def aggregate(
                 rows.clear()
         csv.write(report.rows(job.job_id, rows))
         counts = tally.counts(plan["planned"])
-    finished_at = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="milliseconds")
+    finished_at = utc_now(clock).isoformat(timespec="milliseconds")
     workspace.save_summary(
         report.summary(
             **job._asdict(),

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from kendra_ingestion.documents import Action
 from kendra_ingestion.messages import Message, NotAMessage, read
 from kendra_ingestion.telemetry import logger
+from shared.backoff import jittered
 
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 120.0
@@ -41,8 +42,7 @@ class Letter(NamedTuple):
 def pause(receives: int, random: Callable[[], float]) -> int:
     """Whole seconds until a message comes back that was received so often: full jitter over 2, 4, 8 ... 120 s, and at
     least one. `random` gives numbers from 0 to 1."""
-    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(receives - 1, 10))
-    return max(1, math.ceil(random() * longest))
+    return max(1, math.ceil(jittered(receives, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, random)))
 
 
 def answer(unfinished: Iterable[Delivery]) -> dict[str, Any]:

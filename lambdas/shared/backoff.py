@@ -7,6 +7,15 @@ from dataclasses import dataclass
 
 from shared.clock import Clock
 
+DOUBLINGS_MAX = 30
+"""By then any wait is at its longest."""
+
+
+def jittered(attempt: int, first_seconds: float, most_seconds: float, random: Callable[[], float]) -> float:
+    """Seconds to wait after the attempt with this number (from 1): full jitter over a wait that doubles up to
+    `most_seconds`. `random` gives numbers from 0 to 1."""
+    return random() * min(most_seconds, first_seconds * 2 ** min(attempt - 1, DOUBLINGS_MAX))
+
 
 @dataclass(frozen=True)
 class Backoff:
@@ -25,7 +34,7 @@ class Backoff:
         first failure; None when the budget is spent. `random` gives numbers from 0 to 1."""
         if attempt >= self.attempts or elapsed >= self.budget_seconds:
             return None
-        return random() * min(self.most_seconds, self.first_seconds * 2 ** (attempt - 1))
+        return jittered(attempt, self.first_seconds, self.most_seconds, random)
 
 
 class Patience:

@@ -50,6 +50,11 @@ def seconds_left(context: Any) -> float:
     return remaining / 1000
 
 
+def utc_now(clock: Clock) -> datetime:
+    """The moment by `clock.wall`."""
+    return datetime.fromtimestamp(clock.wall(), UTC)
+
+
 def stamp(moment: datetime) -> str:
     """A moment as the tables have it: ISO 8601 in UTC with milliseconds, so that texts compare as moments do."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -49,6 +49,9 @@ OTHERS = frozenset({CONDITION_FAILED, "TransactionConflict"})
 """Reasons of a cancelled transaction by which somebody else was faster."""
 
 
+MISSING = frozenset({"NoSuchKey", "404"})
+
+
 class Refused(Exception):
     """One request was refused for what it is. The message holds none of the text that was to be stored."""
 
@@ -91,6 +94,11 @@ def code_of(error: StoreUnavailable) -> str:
     """The store's own code of an error, empty where it gave no answer."""
     cause = error.__cause__
     return str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
+
+
+def is_missing(error: StoreUnavailable) -> bool:
+    """Whether S3 says that an object is not there."""
+    return code_of(error) in MISSING
 
 
 def _translated(store: str, error: ClientError) -> Exception:

@@ -7,11 +7,12 @@ from functools import cache
 from typing import Any
 
 from shared.clients import patient
+from shared.settings import setting
 from vector_store.deltas import Deltas
 from vector_store.errors import ConfigurationInvalid
+from vector_store.machine import Machine
 from vector_store.pointer import Pointers
 from vector_store.run_records import RunRecords
-from vector_store.settings import setting
 from vector_store.snapshots import Snapshots
 
 
@@ -34,6 +35,11 @@ def pointers() -> Pointers:
 def run_records() -> RunRecords:
     """What runs have done."""
     return RunRecords(s3(), setting("STORE_BUCKET"))
+
+
+def machine() -> Machine:
+    """Who compacts."""
+    return Machine(step_functions(), setting("COMPACTION_MACHINE_ARN"))
 
 
 def dimension() -> int:
@@ -63,3 +69,9 @@ def dynamodb() -> Any:
 def s3() -> Any:
     """S3."""
     return patient("s3")
+
+
+@cache
+def step_functions() -> Any:
+    """Step Functions."""
+    return patient("stepfunctions")

@@ -35,7 +35,9 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 
 FLOAT32_BYTES = 4
 
-RECEIPT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+"""A receipt's, a run's or a label's."""
+
 RECORD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}/\d{5}(?:/\d{5})?", re.ASCII)
 AT = re.compile(rf"\d{{{SEQUENCE_DIGITS}}}(?:\.\d{{8}})?", re.ASCII)
 
@@ -81,12 +83,19 @@ def canonical(value: object) -> str:
     return ENCODER.encode(value)
 
 
-def check_text(text: str, where: str) -> None:
-    """Raises ChangeInvalid, which says `where`, for half of a surrogate pair: Python's JSON lets it pass."""
+def is_unicode(text: str) -> bool:
+    """Whether no character is half of a surrogate pair. Python's JSON lets it pass, and no queue takes it."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise ChangeInvalid(f"{where} holds half of a surrogate pair, which is no character") from None
+        return False
+    return True
+
+
+def check_text(text: str, where: str) -> None:
+    """Raises ChangeInvalid, which says `where`, for half of a surrogate pair."""
+    if not is_unicode(text):
+        raise ChangeInvalid(f"{where} holds half of a surrogate pair, which is no character")
 
 
 def is_record(owner: str) -> bool:
@@ -106,16 +115,16 @@ def repairing(at: str, number: int) -> str:
     return f"{_at({'at': at})[:SEQUENCE_DIGITS]}.{number:08}"
 
 
-def parse_json(line: str | bytes) -> object:
-    """Read a line of JSON. Raises ChangeInvalid."""
+def parse_json(text: str | bytes, what: str = "the line") -> object:
+    """Read JSON. Raises ChangeInvalid, which says `what` is none."""
     try:
-        return json.loads(line)
+        return json.loads(text)
     except UnicodeDecodeError as error:
-        raise ChangeInvalid(f"the line is not UTF-8 at offset {error.start}") from None
+        raise ChangeInvalid(f"{what} is not UTF-8 at offset {error.start}") from None
     except json.JSONDecodeError as error:
-        raise ChangeInvalid(f"the line is not JSON: {error.msg} at column {error.colno}") from None
+        raise ChangeInvalid(f"{what} is not JSON: {error.msg} at column {error.colno}") from None
     except (RecursionError, ValueError):
-        raise ChangeInvalid("the line is not JSON: nested too deeply, or a number with too many digits") from None
+        raise ChangeInvalid(f"{what} is not JSON: nested too deeply, or a number with too many digits") from None
 
 
 def parse_change(line: str | bytes) -> Change:
@@ -173,7 +182,7 @@ def _members(value: object, known: frozenset[str], what: str) -> Mapping[str, An
 def _owner(said: Mapping[str, Any]) -> str:
     if ("id" in said) == ("receipt" in said):
         raise ChangeInvalid("id and receipt: a change has exactly one of them")
-    return _id(said, "id", RECORD_ID) if "id" in said else _id(said, "receipt", RECEIPT_ID)
+    return _id(said, "id", RECORD_ID) if "id" in said else _id(said, "receipt", ID)
 
 
 def _id(said: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:

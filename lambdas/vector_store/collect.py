@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from shared.clock import Clock, SystemClock, stop_at
+from shared.clock import Clock, SystemClock, stop_at, utc_now
 from vector_store import assembly
 from vector_store.errors import EventInvalid
 from vector_store.places import COLLECTIONS
@@ -75,7 +75,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             collection,
             assembly.snapshots(collection),
             assembly.pointers(),
-            now=datetime.fromtimestamp(clock.wall(), UTC),
+            now=utc_now(clock),
             retention=assembly.retention(),
             dry_run=dry_run,
             clock=clock,

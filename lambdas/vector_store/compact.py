@@ -12,11 +12,11 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.clock import Clock, SystemClock, stamp, stop_at
+from shared.clock import Clock, SystemClock, stamp, stop_at, utc_now
 from vector_store import assembly
 from vector_store.changes import Change, VectorRow
 from vector_store.deltas import BadRow, Delta, Deltas
@@ -298,7 +298,7 @@ class Compaction:
             self._tally.seconds[step] = self._tally.seconds.get(step, 0.0) + took
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._means.clock.wall(), UTC)
+        return utc_now(self._means.clock)
 
 
 def _answer(status: str, version: int | None, deltas: int, text: str) -> dict[str, Any]:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any, NamedTuple
 
-from shared.clients import patient
-from shared.clock import Clock, SystemClock, stop_at
+from shared.clock import Clock, SystemClock, stop_at, utc_now
+from shared.settings import setting
+from vector_store import assembly
 from vector_store.changes import Change
 from vector_store.deltas import Delta, Deltas, Unread
 from vector_store.errors import ConfigurationInvalid, MessageInvalid, StoreUnavailable
 from vector_store.machine import Machine
 from vector_store.messages import VectorsReady, read_message
-from vector_store.settings import QUEUES, setting
+from vector_store.settings import QUEUES
 from vector_store.telemetry import logger, tracer
 
 BODY_SHOWN_CHARACTERS = 1_000
@@ -76,7 +75,7 @@ class Writer:
         return True
 
     def _register(self, delta: Delta) -> None:
-        new = self._deltas.register(delta, datetime.fromtimestamp(self._clock.wall(), UTC))
+        new = self._deltas.register(delta, utc_now(self._clock))
         logger.info(
             "delta registered" if new else "delta is known",
             collection=self._collection,
@@ -140,19 +139,6 @@ def _by_run(ready: Mapping[str, VectorsReady]) -> list[tuple[VectorsReady, set[s
     return list(found.items())
 
 
-@cache
-def _clients() -> tuple[Any, Any, Any]:
-    return patient("dynamodb"), patient("s3"), patient("stepfunctions")
-
-
-def _writer(collection: str, clock: Clock) -> Writer:
-    dynamodb, s3, step_functions = _clients()
-    deltas = Deltas(
-        dynamodb, s3, table=setting("VECTOR_STORE_TABLE"), bucket=setting("STORE_BUCKET"), collection=collection
-    )
-    return Writer(collection, deltas, Machine(step_functions, setting("COMPACTION_MACHINE_ARN")), clock)
-
-
 def _of_queues(records: Sequence[Delivery]) -> dict[str, list[Delivery]]:
     """The deliveries of each collection."""
     urls = {collection: setting(name) for collection, name in QUEUES.items()}
@@ -169,5 +155,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     until = stop_at(context, clock)
     again: set[str] = set()
     for collection, deliveries in _of_queues(event["Records"]).items():
-        again |= _writer(collection, clock).write(deliveries, stop_at=until)
+        writer = Writer(collection, assembly.deltas(collection), assembly.machine(), clock)
+        again |= writer.write(deliveries, stop_at=until)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(again)]}

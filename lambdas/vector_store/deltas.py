@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, cast
 
 from shared.clock import stamp
-from shared.store_errors import Overtaken, StoreUnavailable, ask_for_all, code_of
+from shared.store_errors import Overtaken, StoreUnavailable, ask_for_all, is_missing
 from vector_store.changes import FLOAT32_BYTES, Change, VectorRow, parse_change, parse_vector
 from vector_store.errors import ChangeInvalid, DeltaUnreadable
 from vector_store.places import changes_key, vectors_prefix
@@ -29,7 +29,6 @@ would make its delta pending again."""
 
 CHUNK_BYTES = 1024 * 1024
 REASON_MAX_CHARACTERS = 1_000
-GONE = frozenset({"NoSuchKey", "404"})
 
 CHANGES: Literal["changes"] = "changes"
 VECTORS: Literal["vectors"] = "vectors"
@@ -241,7 +240,7 @@ class Deltas:
         try:
             body = self._ask_bucket(self._s3.get_object, Key=key)["Body"]
         except StoreUnavailable as error:
-            if code_of(error) in GONE:
+            if is_missing(error):
                 raise DeltaUnreadable(f"{key} is not there") from error
             raise
         while chunk := ask_for_all(f"the bucket {self._bucket}", partial(body.read, CHUNK_BYTES)):

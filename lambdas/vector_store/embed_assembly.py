@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from shared.clients import client, patient
 from shared.clock import Clock
+from shared.settings import setting
 from vector_store.embed_files import Exports, Folder
 from vector_store.embed_queue import Queue
 from vector_store.embed_runs import Runs
@@ -18,7 +19,6 @@ from vector_store.embed_worker import Means, Worker
 from vector_store.errors import ConfigurationInvalid
 from vector_store.lease import Holder, Lease
 from vector_store.places import vectors_prefix
-from vector_store.settings import setting
 from vector_store.titan import DIMENSIONS, Rate, Titan
 
 Number = TypeVar("Number", int, float)

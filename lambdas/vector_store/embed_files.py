@@ -10,18 +10,17 @@ from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple, cast
 
-from shared.store_errors import Refused, ask, ask_for_all, code_of
+from shared.store_errors import Refused, ask, ask_for_all, code_of, is_missing
+from vector_store.changes import FLOAT32_BYTES
 from vector_store.embed_records import BadRow, Record
 from vector_store.embed_request import Request
 from vector_store.errors import MessageInvalid, StoreUnavailable
-
-FLOAT_BYTES = 4
+from vector_store.listing import listed
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 """A larger export is kept on disk: an export of one receipt is far smaller."""
 
 CHUNK_BYTES = 1024 * 1024
-GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 
 
 class Part(NamedTuple):
@@ -56,7 +55,7 @@ class Exports:
         except Refused as error:
             raise MessageInvalid(f"{where} cannot be asked for: {error}") from error
         except StoreUnavailable as error:
-            if code_of(error) in GONE:
+            if is_missing(error) or code_of(error) == "NoSuchBucket":
                 raise MessageInvalid(f"{where} is not there; export it again") from error
             raise
         taken.seek(0)
@@ -79,7 +78,7 @@ class Folder:
         sizes = self._known_sizes()
         if sizes.get(f"{number:05}.ndjson") != len(records):
             return False
-        if sizes.get(f"{number:05}.f32") != count * self._dimension * FLOAT_BYTES:
+        if sizes.get(f"{number:05}.f32") != count * self._dimension * FLOAT32_BYTES:
             return False
         return self._get(f"{number:05}.ndjson") == records
 
@@ -111,15 +110,8 @@ class Folder:
     def _known_sizes(self) -> dict[str, int]:
         """The files' names and sizes when the run was begun, or begun again."""
         if self._sizes is None:
-            self._sizes = {}
-            more: dict[str, str] = {}
-            while True:
-                reply = self._ask(self._client.list_objects_v2, Prefix=self._prefix, **more)
-                for found in reply.get("Contents", []):
-                    self._sizes[found["Key"].removeprefix(self._prefix)] = found["Size"]
-                if not reply["IsTruncated"]:
-                    break
-                more = {"ContinuationToken": reply["NextContinuationToken"]}
+            found = listed(self._client, self._bucket, self._prefix)
+            self._sizes = {it["Key"].removeprefix(self._prefix): it["Size"] for it in found}
         return self._sizes
 
     def _get(self, name: str) -> bytes:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.backoff import jittered
+from shared.batching import cut
 from shared.clock import Clock
 from shared.store_errors import ask_for_all
 from vector_store.embed_request import read_request
@@ -71,9 +73,8 @@ class Queue:
     def put_off(self, waits: Iterable[tuple[Letter, int]]) -> None:
         """Let messages come back after so many seconds each. Where that cannot be said they come back when they are
         hidden no longer, so a failure here is only logged."""
-        left = list(waits)
-        for first in range(0, len(left), AT_ONCE):
-            self._put_off(left[first : first + AT_ONCE])
+        for some in cut(waits, AT_ONCE):
+            self._put_off(some)
 
     def _put_off(self, waits: list[tuple[Letter, int]]) -> None:
         entries = [
@@ -119,8 +120,7 @@ def letters_of(event: Mapping[str, Any]) -> list[Letter]:
 def pause(receives: int, random: Callable[[], float]) -> int:
     """Whole seconds until a message comes back that has failed so often: full jitter over 5, 10, 20 ... 300 s, and at
     least one. `random` gives numbers from 0 to 1."""
-    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(receives - 1, 10))
-    return max(1, math.ceil(random() * longest))
+    return max(1, math.ceil(jittered(receives, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, random)))
 
 
 def attempt(letter: Letter, worker: Worker, watch: Watch, random: Callable[[], float]) -> int | None:

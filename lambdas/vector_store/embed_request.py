@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
-from vector_store.changes import RECEIPT_ID
-from vector_store.errors import MessageInvalid
+from vector_store.changes import ID, parse_json
+from vector_store.errors import ChangeInvalid, MessageInvalid
 
 KEY_MAX_BYTES = 1024
 """The longest key of an object (S3 user guide)."""
@@ -29,9 +28,9 @@ class Request(NamedTuple):
 def read_request(body: str) -> Request:
     """The request of a message. Raises MessageInvalid, which names the field."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MessageInvalid(f"the message is not JSON: {type(error).__name__}") from error
+        found = parse_json(body, "the message")
+    except ChangeInvalid as error:
+        raise MessageInvalid(str(error)) from error
     if not isinstance(found, dict):
         raise MessageInvalid("the message is no JSON object")
     if unknown := found.keys() - set(Request._fields):
@@ -40,8 +39,8 @@ def read_request(body: str) -> Request:
         )
     for name in ("receipt_id", "run_id"):
         value = found.get(name)
-        if not isinstance(value, str) or not RECEIPT_ID.fullmatch(value):
-            raise MessageInvalid(f"{name} is no id of the form {RECEIPT_ID.pattern}")
+        if not isinstance(value, str) or not ID.fullmatch(value):
+            raise MessageInvalid(f"{name} is no id of the form {ID.pattern}")
     for name in ("bucket", "key"):
         value = found.get(name)
         if not isinstance(value, str) or not 0 < len(value.encode("utf-8", "surrogatepass")) <= KEY_MAX_BYTES:

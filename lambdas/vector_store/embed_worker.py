@@ -7,10 +7,9 @@ part, and writes the same bytes."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from shared.clock import Clock, stamp
+from shared.clock import Clock, stamp, utc_now
 from vector_store.embed_files import Exports, Folder, Part, written
 from vector_store.embed_records import BadRow, Record, read_records
 from vector_store.embed_request import Request
@@ -61,7 +60,7 @@ class Worker:
             result.end()
         watch.beat()
         lines, words = results[LINES], results[WORDS]
-        now = stamp(datetime.fromtimestamp(self._means.clock.wall(), UTC))
+        now = stamp(utc_now(self._means.clock))
         self._means.runs.write(request, lines=lines.records, words=words.records, created_at=now)
         logger.info(
             "run written",

@@ -1,7 +1,6 @@
 """What can go wrong. StoreUnavailable is what the state machine's Retry matches on; any other is a failed job.
 
 * VectorStoreError
-  - ConfigurationInvalid  an environment variable is missing or makes no sense; retrying cannot help
   - EventInvalid          the event, or a record of the stream, has no shape that a function knows; retrying cannot help
   - MessageInvalid        one message of a queue makes no sense, or names what is not there; retrying cannot help
   - ChangeInvalid         one change or vector makes no sense; it becomes a row of the run's record, the others go on
@@ -11,12 +10,15 @@
   - PointerMoved          another compaction has published meanwhile; this one's work is discarded
   - ConsumerBusy          another consumer of the queue has the lease
   - EmbeddingRefused      Bedrock refuses one text for good; it becomes a bad row, the others go on
+* ConfigurationInvalid    an environment variable is missing or makes no sense; retrying cannot help
+                          (shared/settings.py)
 * StoreUnavailable        a table, the bucket, a queue or Bedrock did not do what was asked, for no fault of the data;
                           retry with backoff (shared/store_errors.py)
 """
 
 from __future__ import annotations
 
+from shared.settings import ConfigurationInvalid
 from shared.store_errors import StoreUnavailable
 
 __all__ = [
@@ -37,10 +39,6 @@ __all__ = [
 
 class VectorStoreError(Exception):
     """Anything that the workflow knows by name."""
-
-
-class ConfigurationInvalid(VectorStoreError):
-    """An environment variable is missing or makes no sense. The message names it and says what is allowed."""
 
 
 class EventInvalid(VectorStoreError):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 
 from shared.stream_records import SEQUENCE_DIGITS
-from vector_store.changes import Change, canonical, read_change
+from vector_store.changes import ID, Change, canonical, parse_json, read_change
 from vector_store.errors import ChangeInvalid, MessageInvalid
 
-ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 AT = re.compile(rf"\d{{{SEQUENCE_DIGITS}}}", re.ASCII)
 
 PREFIX_MAX_BYTES = 1024
@@ -46,12 +44,9 @@ def body_of(message: Message) -> str:
 def read_message(body: str) -> Message:
     """Read a body. Raises MessageInvalid, which names the member and holds no document's text."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MessageInvalid(f"the message is not JSON: {_told(error)}") from None
-    if isinstance(value, dict) and "delta" in value:
-        return _ready(value)
-    try:
+        value = parse_json(body, "the message")
+        if isinstance(value, dict) and "delta" in value:
+            return _ready(value)
         return read_change(value)
     except ChangeInvalid as error:
         raise MessageInvalid(str(error)) from error
@@ -70,10 +65,3 @@ def _ready(value: dict[str, Any]) -> VectorsReady:
                 raise MessageInvalid(f"{' and '.join(wrong)}: not what a CompactionRun says")
             return VectorsReady(run_id, prefix, records, at)
     raise MessageInvalid("a message of vectors has delta (run_id, prefix and records) and at")
-
-
-def _told(error: Exception) -> str:
-    """Why a text is no JSON, and nothing of the text."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at column {error.colno}"
-    return "nested too deeply, or a number with too many digits"

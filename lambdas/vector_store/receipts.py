@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from shared.stream_records import Item, StreamRecord
-from vector_store.changes import RECEIPT_ID, Change, Value
+from vector_store.changes import ID, Change, Value, is_unicode
 from vector_store.errors import EventInvalid
-from vector_store.messages import ID, Message, VectorsReady
+from vector_store.messages import Message, VectorsReady
 from vector_store.places import COLLECTIONS, LINES, WORDS
 
 TEXTS = frozenset({"text", "merchant_name", "place_id", "address"})
@@ -37,7 +37,7 @@ def told_by(record: StreamRecord) -> dict[str, Message]:
         return {}
     for form, tell in KINDS:
         if found := form.fullmatch(sort):
-            return tell(_checked(partition.removeprefix(RECEIPT), RECEIPT_ID, "receipt_id"), found, record)
+            return tell(_checked(partition.removeprefix(RECEIPT), ID, "receipt_id"), found, record)
     return {}
 
 
@@ -157,7 +157,7 @@ def _value(name: str, value: Mapping[str, Any]) -> Value:
     match value:
         case {"NULL": True}:
             return None
-        case {"S": str(text)} if wanted == "S" and _is_unicode(text):
+        case {"S": str(text)} if wanted == "S" and is_unicode(text):
             return text
         case {"N": str(text)} if wanted == "N":
             return _float(name, text)
@@ -179,11 +179,6 @@ def _float(name: str, text: str) -> float:
     if not math.isfinite(number):
         raise EventInvalid(f"{name} is no number that DynamoDB has")
     return number or 0.0
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether no character is half of a surrogate pair, which no queue takes."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _count(image: Item, name: str) -> int:

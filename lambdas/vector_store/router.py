@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 from shared.clients import patient
 from shared.clock import SystemClock
 from shared.outbox import BATCH_MAX_BYTES, Envelope, Outbox, Untaken, in_batches
+from shared.settings import setting
 from shared.stream_records import RecordInvalid, ViewInvalid, answer, ids, read_record
 from vector_store.errors import ConfigurationInvalid, EventInvalid
 from vector_store.messages import Message, body_of
 from vector_store.receipts import told_by
-from vector_store.settings import QUEUES, choice, setting
+from vector_store.settings import QUEUES, choice
 from vector_store.telemetry import logger, tracer
 
 STANDARD, FIFO = "standard", "fifo"

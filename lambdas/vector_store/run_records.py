@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from shared.store_errors import ask_for_all, code_of
+from shared.store_errors import ask_for_all, code_of, is_missing
 from vector_store.errors import StoreUnavailable
 
 CONFLICTS = 10
@@ -16,7 +16,6 @@ CONFLICTS = 10
 ROWS_MAX = 1_000
 """Rows of a kind that a call's part names; it counts them all."""
 
-GONE = frozenset({"NoSuchKey", "404"})
 OTHERS = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 """S3's answers where another writer was faster (user guide, "Conditional writes")."""
 
@@ -70,6 +69,6 @@ class RunRecords:
             reply = ask_for_all(self._place, self._client.get_object, Bucket=self._bucket, Key=key)
             return Read(json.loads(ask_for_all(self._place, reply["Body"].read))["calls"], reply["ETag"])
         except StoreUnavailable as error:
-            if code_of(error) in GONE:
+            if is_missing(error):
                 return Read([], "")
             raise

@@ -17,13 +17,13 @@ from typing import IO, Any, NamedTuple, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.object_writer import ObjectWriter
-from shared.store_errors import ask_for_all, code_of
+from shared.store_errors import ask_for_all, is_missing
 from vector_store.errors import SnapshotInvalid, StoreUnavailable
+from vector_store.listing import listed
 from vector_store.pointer import Pointer
 
 ARCHIVE = "store.tar"
 MANIFEST = "manifest.json"
-MISSING = frozenset({"NoSuchKey", "404"})
 
 BLOCK_BYTES = 1024 * 1024
 """What an archive is read and written in: tarfile's own 10 KB blocks cost half of the upload's processor time."""
@@ -127,15 +127,9 @@ class Snapshots:
     def stored(self) -> list[Stored]:
         """All folders, oldest version first."""
         objects: dict[str, list[Mapping[str, Any]]] = {}
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix}
-        while True:
-            reply = ask_for_all(self._place, self._client.list_objects_v2, **asked)
-            for item in reply.get("Contents", []):
-                folder, _, _ = item["Key"].removeprefix(self._prefix).partition("/")
-                objects.setdefault(folder, []).append(item)
-            if not reply["IsTruncated"]:
-                break
-            asked["ContinuationToken"] = reply["NextContinuationToken"]
+        for item in listed(self._client, self._bucket, self._prefix):
+            folder, _, _ = item["Key"].removeprefix(self._prefix).partition("/")
+            objects.setdefault(folder, []).append(item)
         return [
             Stored(
                 f"{self._prefix}{folder}/",
@@ -168,7 +162,7 @@ class Snapshots:
         try:
             return ask_for_all(self._place, self._client.get_object, Bucket=self._bucket, Key=key)["Body"]
         except StoreUnavailable as error:
-            if code_of(error) in MISSING:
+            if is_missing(error):
                 raise SnapshotInvalid(f"s3://{self._bucket}/{key} is missing") from error
             raise
 

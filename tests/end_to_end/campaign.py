@@ -262,7 +262,7 @@ class Campaign:
         lock = stack.job(job.name)
         assert lock["status"] == "FINISHED"
         assert "owner" not in lock
-        assert states_entered(stack, lock["execution"]).count("AggregateFailures") == 1
+        assert stack.entered(lock["execution"]).count("AggregateFailures") == 1
         assert json.loads(stack.report(f"_archive/{job.name}/manifest.json"))["jobId"] == job.name
         assert keys(stack, "ingestion_bucket", f"{job.prefix}/_control/") == []
         assert ledger(stack, job.name) <= {"indexed", "updated", "failed"}
@@ -325,12 +325,6 @@ def messages_left(stack: Stack) -> dict[str, int]:
         told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         found[name] = sum(int(told[f"ApproximateNumberOfMessages{part}"]) for part in ("", "NotVisible", "Delayed"))
     return {name: number for name, number in found.items() if number}
-
-
-def states_entered(stack: Stack, execution: str) -> list[str]:
-    pages = stack.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=execution)
-    events = (event for page in pages for event in page["events"])
-    return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
 
 
 def progress(stack: Stack, job_id: str) -> tuple[int, int, int]:

@@ -18,7 +18,8 @@ from benchmarks.incident_table import Incident, plain, read_items, typed, word, 
 from millrace.local import sync_sources
 from millrace.local.instance import Instance
 from shared.clock import stamp
-from tests.end_to_end.sync_stack import BUCKET, OPTIONS, SHORT, Source, SyncStack, names_of
+from tests.end_to_end.stack import MANY
+from tests.end_to_end.sync_stack import BUCKET, OPTIONS, SHORT, Source, SyncStack, Told, names_of
 
 TABLE = "incidents"
 NEVER = "rate(365 days)"
@@ -28,6 +29,8 @@ PASS_SECONDS = 60
 CHANGES = "millrace-incident-kb-changes"
 """The function that hears of the stream."""
 METRICS_LOGS = "/aws/lambda/millrace-incident-kb-metrics"
+MARKING = {"action": "dynamodb:TransactWriteItems", "function": "*-batch-sync", "body": "kb_sync_status"}
+"""The calls by which a pass marks incidents, as `Instance.order_fault` names calls."""
 WAITS = ("sync", "ingestion", "person")
 ASKED_AT_ONCE = 8
 A_WHILE = timedelta(minutes=10)
@@ -43,19 +46,8 @@ def epoch(date: str) -> int:
     return int(datetime.fromisoformat(date).timestamp())
 
 
-@dataclass(frozen=True)
-class Run:
-    """An execution of incident_sync that has ended; `output` what it answered, if it succeeded."""
-
-    arn: str
-    status: str
-    output: Mapping[str, Any]
-    error: str | None
-    cause: str
-
-    @property
-    def name(self) -> str:
-        return self.arn.rpartition(":")[2]
+class Run(Told):
+    """An execution of incident_sync that has ended."""
 
     @property
     def sync(self) -> Mapping[str, Any]:
@@ -175,6 +167,23 @@ class IncidentStack(SyncStack):
             stateMachineArn=self.outputs["incident_sync_state_machine_arn"], input="{}", **more
         )["executionArn"]
 
+    @contextlib.contextmanager
+    def marking_held(self, after: int = 0) -> Iterator[None]:
+        """A pass marks nothing, but so many incidents, until this ends."""
+        later = list(range(after + 1, after + MANY)) if after else []
+        rule = self.instance.order_fault(**MARKING, nth=later, hold=True)
+        try:
+            yield
+        finally:
+            self.instance.forget_fault(rule)
+            for held in self.instance.held_calls():
+                self.instance.let_go(held["id"])
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The machine's executions as they are listed, newest first."""
+        machine = self.outputs["incident_sync_state_machine_arn"]
+        return self.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+
     def one_run(self) -> Run:
         """Run the machine to its end."""
         return self.run_ended(self.begin_run())
@@ -182,9 +191,7 @@ class IncidentStack(SyncStack):
     def run_ended(self, arn: str) -> Run:
         """The execution once it has ended."""
         self.wait(arn)
-        said = self.client("stepfunctions").describe_execution(executionArn=arn)
-        output = json.loads(said.get("output", "{}"))
-        return Run(arn, said["status"], output, said.get("error"), said.get("cause", ""))
+        return Run.of(self.client("stepfunctions").describe_execution(executionArn=arn))
 
     def done(self) -> Run:
         """Run the machine, which comes out well."""

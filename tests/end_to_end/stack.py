@@ -25,7 +25,7 @@ PAUSES = 0.1
 SINK_REQUESTS_PER_SECOND = 40
 """What the pipeline is told; a little less than the embedded sinks take (`Options`)."""
 MANY = 1_000
-"""More requests than a test sends while the sink is too busy."""
+"""More calls than a test makes while they are refused or held."""
 ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 CHANGES = {
     "kendra": {"put": "BatchPutDocument", "delete": "BatchDeleteDocument"},
@@ -163,6 +163,12 @@ class Stack:
         )["events"]
         entered = (event.get("stateEnteredEventDetails") for event in events)
         return next((details["name"] for details in entered if details), "?")
+
+    def entered(self, arn: str) -> list[str]:
+        """The states that an execution has entered, in order."""
+        pages = self.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
+        details = (event.get("stateEnteredEventDetails") for page in pages for event in page["events"])
+        return [each["name"] for each in details if each]
 
     def wait_for_job(self, key: str, seconds: float = WAIT_SECONDS) -> Execution:
         """Wait for the execution that the event of the manifest at that key starts, to its end."""

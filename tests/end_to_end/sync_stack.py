@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from millrace.deployment import SyncSource
 from millrace.executions.sync_outcome import key_of_input
@@ -48,8 +48,8 @@ Values = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class Sync:
-    """An execution of kb_sync; `input` is what it was given, `output` what it answered, if it succeeded."""
+class Told:
+    """An execution as it is told of; `input` is what it was given, `output` what it answered, if it succeeded."""
 
     arn: str
     status: str
@@ -58,9 +58,20 @@ class Sync:
     error: str | None
     cause: str
 
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Self:
+        """As DescribeExecution says it."""
+        output = json.loads(said.get("output", "{}"))
+        told = json.loads(said["input"]), output, said.get("error"), said.get("cause", "")
+        return cls(said["executionArn"], said["status"], *told)
+
     @property
     def name(self) -> str:
         return self.arn.rpartition(":")[2]
+
+
+class Sync(Told):
+    """An execution of kb_sync."""
 
     @property
     def key(self) -> str | None:
@@ -122,9 +133,7 @@ class SyncStack(Stack):
         """The execution as it is now. One that has ended is asked for once."""
         if arn in self._ended:
             return self._ended[arn]
-        said = self.client("stepfunctions").describe_execution(executionArn=arn)
-        output = json.loads(said.get("output", "{}"))
-        found = Sync(arn, said["status"], json.loads(said["input"]), output, said.get("error"), said.get("cause", ""))
+        found = Sync.of(self.client("stepfunctions").describe_execution(executionArn=arn))
         if found.status in ENDED:
             self._ended[arn] = found
         return found
@@ -140,12 +149,6 @@ class SyncStack(Stack):
         found = pages.paginate(stateMachineArn=self.outputs["kb_sync_state_machine_arn"])
         begun = [each for page in found for each in page["executions"] if each["startDate"].timestamp() >= since]
         return [self.sync(each["executionArn"]) for each in reversed(begun)]
-
-    def entered(self, arn: str) -> list[str]:
-        """The states that an execution has entered, in order."""
-        pages = self.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=arn)
-        details = (event.get("stateEnteredEventDetails") for page in pages for event in page["events"])
-        return [each["name"] for each in details if each]
 
     def table(self) -> dict[str, Any]:
         """Every item by its key, as DynamoDB has it."""

@@ -17,7 +17,6 @@ from tests.end_to_end.campaign import (
     expect_all,
     first_of_each_kind,
     shared_out,
-    states_entered,
     upload,
 )
 from tests.end_to_end.stack import Stack, StackOf
@@ -122,5 +121,5 @@ def test_a_job_that_is_aborted_and_resubmitted_at_once_has_one_report(healthy: S
     assert healthy.wait(second).status == "SUCCEEDED"
     assert healthy.wait(first).status == "ABORTED"
     expect_all(healthy, "abandoned", ids)
-    assert "AggregateFailures" not in states_entered(healthy, first)
-    assert states_entered(healthy, second).count("AggregateFailures") == 1
+    assert "AggregateFailures" not in healthy.entered(first)
+    assert healthy.entered(second).count("AggregateFailures") == 1

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +21,11 @@ from tests.end_to_end.campaign import (
     every,
     first_of_each_kind,
     shared_out,
-    states_entered,
 )
 from tests.end_to_end.command import at_once
 from tests.end_to_end.incident_laws import expect_lawful, expect_settled
 from tests.end_to_end.incident_stack import CHANGES, IncidentStack, Run
-from tests.end_to_end.stack import ENDED, WAIT_SECONDS
+from tests.end_to_end.stack import ENDED
 
 FUNCTIONS = "*incident-kb-*"
 DEATHS: Mapping[str, int] = defaultdict(lambda: 3)
@@ -36,7 +34,6 @@ of the stream's records ten times."""
 TASKS = ("SyncBatch", "Ingest", "Confirm", "Measure")
 WRITTEN, REMOVED = 2, 2
 """What a round's run has to write and to remove."""
-LOOK_SECONDS = 0.05
 
 WEATHER: Mapping[str, Sequence[Trouble]] = {
     "DynamoDB throttles every third call": [
@@ -123,7 +120,7 @@ class Rounds:
         run = stack.done()
         self.calls = next(told["calls"] for told in stack.instance.faults() if told["id"] == rule)
         stack.instance.forget_faults()
-        self.states = states_entered(stack, run.arn)
+        self.states = stack.entered(run.arn)
         assert {call["function"].rpartition("-")[2] for call in self.calls} == {"sync", "changes", "confirm", "metrics"}
         self._expect_right(calm, [run])
 
@@ -176,16 +173,18 @@ class Rounds:
 
     def _ended(self, arn: str) -> Run:
         """The execution once it has ended. Where a process has died, the clock is put forward past its lease."""
-        describe = self._stack.client("stepfunctions").describe_execution
-        deadline, dead = time.monotonic() + WAIT_SECONDS, 0
-        while describe(executionArn=arn)["status"] not in ENDED:
-            assert time.monotonic() < deadline, f"{arn} still runs"
-            killed = sum(told["applied"] for told in self._stack.instance.faults() if told["rule"]["kill"])
+        stack, dead = self._stack, 0
+
+        def ended() -> bool:
+            nonlocal dead
+            killed = sum(told["applied"] for told in stack.instance.faults() if told["rule"]["kill"])
             if killed > dead:
-                self._stack.end_lease()
+                stack.end_lease()
                 dead = killed
-            time.sleep(LOOK_SECONDS)
-        return self._stack.run_ended(arn)
+            return stack.client("stepfunctions").describe_execution(executionArn=arn)["status"] in ENDED
+
+        stack.wait_until(ended, f"{arn} has ended")
+        return stack.run_ended(arn)
 
     def _expect_right(self, this: Round, runs: Sequence[Run]) -> None:
         """Everything is as the incidents say, and the runs that told of it told of nothing twice."""

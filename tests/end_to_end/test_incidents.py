@@ -15,7 +15,7 @@ from benchmarks.incident_table import Incident, closed
 from millrace.errors import ExitCode
 from tests.end_to_end.command import at_once
 from tests.end_to_end.incident_laws import expect_lawful, expect_settled
-from tests.end_to_end.incident_stack import IncidentStack, Run, epoch
+from tests.end_to_end.incident_stack import MARKING, IncidentStack, Run, epoch
 from tests.end_to_end.test_permissions import allowances, unused
 from tests.fakes.deployed import allow, policy
 
@@ -25,7 +25,6 @@ MANY_OTHERS = 5_000
 NEW = 120
 OLD = 8
 """Incidents that were there before the stream, and that nobody has synced."""
-A_PASS = 50
 TRIES = 3
 """Jobs that fail before kb_sync gives up."""
 ATTEMPTS = 5
@@ -36,7 +35,6 @@ READER = "millrace-incidents-knowledge-base"
 NOTHING = {"synced": 0, "removed": 0, "failed": 0, "setAside": 0, "overtaken": 0, "passes": 1, "more": False}
 """What a run that finds nothing has done."""
 ALARMS = {"SyncErrorsAlarm", "IngestionFailureAlarm", "SyncDurationAlarm", "millrace-incident-changes"}
-MARKING = {"action": "dynamodb:TransactWriteItems", "function": "*-batch-sync", "body": "kb_sync_status"}
 SCHEDULE = "millrace-incident-sync-schedule"
 NAMESPACE = "IncidentKBSync"
 DASHBOARD = "IncidentKBSyncDashboard"
@@ -193,17 +191,11 @@ def test_a_run_that_finds_nothing_asks_for_no_job(calm: IncidentStack) -> None:
 
 
 def test_the_schedule_starts_a_run(calm: IncidentStack) -> None:
-    machine = calm.outputs["incident_sync_state_machine_arn"]
-    listed = calm.client("stepfunctions").list_executions
-
-    def executions() -> int:
-        return len(listed(stateMachineArn=machine)["executions"])
-
     (name,) = calm.put(closed("scheduled"))
-    before = executions()
+    before = len(calm.runs())
     calm.instance.fire_schedule(SCHEDULE)
-    calm.wait_until(lambda: executions() > before, "the schedule has started the machine")
-    assert calm.run_ended(listed(stateMachineArn=machine)["executions"][0]["executionArn"]).sync == counts(synced=1)
+    calm.wait_until(lambda: len(calm.runs()) > before, "the schedule has started the machine")
+    assert calm.run_ended(calm.runs()[0]["executionArn"]).sync == counts(synced=1)
     expect_settled(calm, [name])
 
 
@@ -385,14 +377,11 @@ def test_after_a_job_that_fails_nothing_is_searchable_and_the_next_run_covers_al
 
 def test_what_changes_while_it_is_written_is_written_again(calm: IncidentStack) -> None:
     changed, reopened, other = calm.put(*[closed(f"moving-{number}") for number in range(3)])
-    rule = calm.instance.order_fault(**MARKING, hold=True)
-    arn = calm.begin_run()
-    calm.wait_until(lambda: len(calm.instance.held_calls()) == 3, "the pass is about to mark")
-    calm.change(changed, resolution="The flume was rebuilt.")
-    calm.reopen(reopened)
-    calm.instance.forget_fault(rule)
-    for held in calm.instance.held_calls():
-        calm.instance.let_go(held["id"])
+    with calm.marking_held():
+        arn = calm.begin_run()
+        calm.wait_until(lambda: len(calm.instance.held_calls()) == 3, "the pass is about to mark")
+        calm.change(changed, resolution="The flume was rebuilt.")
+        calm.reopen(reopened)
     run = calm.run_ended(arn)
     assert run.sync["overtaken"] == 2
     assert run.sync["synced"] == 1

@@ -36,6 +36,7 @@ STATISTICS = (
     "numberOfDocumentsDeleted",
     "numberOfDocumentsFailed",
 )
+A_PASS = 50
 SOON = 20.0
 """Seconds: much more than an answer takes, and a job that is held would be waited for longer."""
 
@@ -71,7 +72,12 @@ class Session:
 
     def answer(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured content of a call that succeeds."""
-        found = self.begin(tool, **arguments).result()
+        return self.answered(self.begin(tool, **arguments))
+
+    @staticmethod
+    def answered(call: Future[CallToolResult]) -> dict[str, Any]:
+        """The same of a call that was begun."""
+        found = call.result()
         assert not found.is_error, found.content
         assert isinstance(found.structured_content, dict)
         return found.structured_content
@@ -97,19 +103,13 @@ def session(stack: IncidentStack) -> Iterator[Session]:
         yield session
 
 
-def runs(stack: IncidentStack) -> list[dict[str, Any]]:
-    """The executions of incident_sync, newest first."""
-    machine = stack.outputs["incident_sync_state_machine_arn"]
-    return stack.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-
-
 @contextlib.contextmanager
 def job_held(stack: IncidentStack) -> Iterator[None]:
     """The next job, which is asked for in this block, goes on when the block ends; then all runs end."""
     with stack.data_source.held():
         yield
         stack.wait_until(lambda: stack.data_source.item.job, "the job has begun")
-    stack.wait_until(lambda: all(run["status"] in ENDED for run in runs(stack)), "all runs have ended")
+    stack.wait_until(lambda: all(run["status"] in ENDED for run in stack.runs()), "all runs have ended")
 
 
 def test_a_client_lists_the_tools_with_their_schemas_and_annotations(session: Session) -> None:
@@ -130,7 +130,10 @@ def test_with_both_waits_it_reports_progress_and_then_the_true_figures(stack: In
     stack.reopen(first)
     new = stack.put(*[closed(f"both-new-{number}") for number in range(60)])
     stack.change(others[0], resolution="A windlass was fitted.")
-    found = session.answer("sync_and_ingest")
+    with stack.marking_held(after=A_PASS):
+        call = session.begin("sync_and_ingest")
+        stack.wait_until(lambda: any("pass 2" in told for told in session.told), "the second pass is told of")
+    found = session.answered(call)
     (job,) = [job for job in stack.data_source.jobs() if job["id"] == found["ingestion_phase"]["job_id"]]
     assert found == {
         "status": "completed",
@@ -144,7 +147,7 @@ def test_with_both_waits_it_reports_progress_and_then_the_true_figures(stack: In
     }
     statistics = found["ingestion_phase"]["statistics"]
     assert [statistics[name] for name in STATISTICS] == [64, 60, 1, 1, 0]
-    run = stack.run_ended(runs(stack)[0]["executionArn"])
+    run = stack.run_ended(stack.runs()[0]["executionArn"])
     assert found["total_duration_seconds"] == run.output["seconds"]
     assert run.name in session.told[0]
     assert any(told.startswith("SyncBatch") and "pass 2: 49 synced, 1 removed" in told for told in session.told)
@@ -160,7 +163,7 @@ def test_with_waits_off_it_answers_at_once_and_the_run_goes_on(stack: IncidentSt
         assert time.monotonic() - began < SOON
         nothing = dict.fromkeys(("sync_phase", "ingestion_phase", "total_duration_seconds"))
         assert found == {"status": "started", **nothing}
-        assert runs(stack)[0]["status"] == "RUNNING"
+        assert stack.runs()[0]["status"] == "RUNNING"
     expect_settled(stack, [name])
 
 

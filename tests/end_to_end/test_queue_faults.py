@@ -28,7 +28,6 @@ from tests.end_to_end.campaign import (
     messages_left,
     progress,
     shared_out,
-    states_entered,
     upload,
 )
 from tests.end_to_end.queues import Queues
@@ -166,7 +165,7 @@ def test_messages_that_are_delivered_twice_count_once(queued: Stack, prefix: str
     wait_until_empty(queued)
     expect_all(queued, "twice", ids)
     assert (queued.report("_reports/twice/failures.csv"), queued.report("_reports/twice/summary.json")) == report
-    assert states_entered(queued, execution).count("AggregateFailures") == 1
+    assert queued.entered(execution).count("AggregateFailures") == 1
 
 
 def test_a_batch_that_nobody_deletes_comes_back_and_counts_once(queued: Stack, prefix: str) -> None:
@@ -306,8 +305,8 @@ def test_a_job_that_is_aborted_and_resubmitted_at_once_has_one_report(queued: St
     assert queued.wait(first).status == "ABORTED"
     wait_until_empty(queued)
     expect_all(queued, "aborted", ids)
-    assert "AggregateFailures" not in states_entered(queued, first)
-    assert states_entered(queued, second).count("AggregateFailures") == 1
+    assert "AggregateFailures" not in queued.entered(first)
+    assert queued.entered(second).count("AggregateFailures") == 1
     lock = queued.job("aborted")
     assert (lock["status"], lock.get("owner")) == ("FINISHED", None)
 

@@ -45,8 +45,7 @@ class World:
     def twin(self) -> World:
         """Another with the same objects and items."""
         twin = copy(self)
-        twin.s3, twin.dynamodb, twin.clock = copy(self.s3), self.dynamodb.twin(), FakeClock(self.clock.now)
-        twin.s3.buckets = {bucket: dict(objects) for bucket, objects in self.s3.buckets.items()}
+        twin.s3, twin.dynamodb, twin.clock = self.s3.twin(), self.dynamodb.twin(), FakeClock(self.clock.now)
         twin._numbers = count(1000 + next(self._numbers))
         return twin
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.fakes.intercepted import Call, Intercepted
+
 
 class Crash(BaseException):
     """Not an Exception: nothing in the process may handle it, as nothing handles a kill."""
@@ -20,9 +22,9 @@ class Fuse:
 
     def guard(self, client: Any) -> Any:
         """The client, with every call counted."""
-        return _Guarded(client, self)
+        return Intercepted(client, self.call)
 
-    def call(self, function: Any, arguments: dict[str, Any]) -> Any:
+    def call(self, _: str, function: Call, arguments: dict[str, Any]) -> Any:
         if self.dead:
             raise Crash
         self.calls += 1
@@ -32,13 +34,3 @@ class Fuse:
                 function(**arguments)
             raise Crash
         return function(**arguments)
-
-
-class _Guarded:
-    def __init__(self, client: Any, fuse: Fuse) -> None:
-        self._client = client
-        self._fuse = fuse
-
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(self._client, name)
-        return lambda **arguments: self._fuse.call(function, arguments)

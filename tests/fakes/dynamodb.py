@@ -1,4 +1,4 @@
-"""A DynamoDB client in memory: tables with a hash key and sparse indexes. It refuses what the service model does not
+"""A DynamoDB client in memory: tables with keys and sparse indexes. It refuses what the service model does not
 know; `expressions` says what more.
 `tests/unit/lambdas/incident_sync/test_fake_dynamodb.py` holds it against moto."""
 
@@ -25,15 +25,27 @@ class ConditionalCheckFailedException(ClientError):
 
 
 class Table:
-    """Items by their key. `indexes` gives each index's hash and range key."""
+    """Items by their hash key, or by that and their range key. `indexes` gives each index's hash and range key."""
 
-    def __init__(self, key: str, indexes: Mapping[str, tuple[str, str]] | None = None) -> None:
-        self.key = key
+    def __init__(
+        self, key: str, indexes: Mapping[str, tuple[str, str]] | None = None, *, range_key: str | None = None
+    ) -> None:
+        self.keys = (key,) if range_key is None else (key, range_key)
         self.indexes = indexes or {}
-        self.items: dict[str, Item] = {}
+        self.items: dict[Any, Item] = {}
         """Never changed in place, so that a state can be kept."""
-        self.before: list[dict[str, Item]] = []
+        self.before: list[dict[Any, Item]] = []
         """Earlier states, the latest last."""
+
+    def place(self, item: Item) -> Any:
+        """Where an item lies in `items`: at its key's text, or at both."""
+        texts = tuple(item[name]["S"] for name in self.keys)
+        return texts if len(texts) > 1 else texts[0]
+
+    def place_of(self, key: Item) -> Any:
+        """Where the item with this key does."""
+        assert key.keys() == set(self.keys), "a request names the whole key, and nothing else"
+        return self.place(key)
 
 
 class FakeDynamoDB:
@@ -59,7 +71,7 @@ class FakeDynamoDB:
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:
         self._check("GetItem", {"TableName": TableName, "Key": Key, "ConsistentRead": ConsistentRead})
         assert ConsistentRead, "who does not ask for it may see an older item"
-        found = self._table("GetItem", TableName).items.get(_only(Key))
+        found = self._item("GetItem", TableName, Key)
         return {"Item": dict(found)} if found else {}
 
     def put_item(self, **put: Any) -> dict[str, Any]:
@@ -79,14 +91,14 @@ class FakeDynamoDB:
         self._check("BatchGetItem", {"RequestItems": RequestItems})
         wanted = [(name, key) for name, asked in RequestItems.items() for key in asked["Keys"]]
         assert len(wanted) <= 100
-        assert len({(name, _only(key)) for name, key in wanted}) == len(wanted), "a key is given twice"
+        assert len({(name, str(sorted(key.items()))) for name, key in wanted}) == len(wanted), "a key is given twice"
         expressions = {name: Expressions(asked) for name, asked in RequestItems.items()}
         held = self.unread.pop(0) if self.unread else 0
         read, unread = wanted[: len(wanted) - held], wanted[len(wanted) - held :]
         responses: dict[str, list[Item]] = {name: [] for name in RequestItems}
         for name, key in read:
             assert RequestItems[name].get("ConsistentRead"), "who does not ask for it may see an older item"
-            found = self._table("BatchGetItem", name).items.get(_only(key))
+            found = self._item("BatchGetItem", name, key)
             if found:
                 responses[name].append(expressions[name].projected(found))
         left: dict[str, Any] = {}
@@ -103,12 +115,12 @@ class FakeDynamoDB:
         expressions = Expressions(asked)
         rows = sorted(
             (row for row in seen.values() if hash_key in row and range_key in row and expressions.select(row)),
-            key=lambda row: (row[range_key]["S"], row[table.key]["S"]),
+            key=lambda row: (row[range_key]["S"], table.place(row)),
         )
         if start := asked.get("ExclusiveStartKey"):
-            assert set(start) == {table.key, hash_key, range_key}
-            after = (start[range_key]["S"], start[table.key]["S"])
-            rows = [row for row in rows if (row[range_key]["S"], row[table.key]["S"]) > after]
+            assert set(start) == {*table.keys, hash_key, range_key}
+            after = (start[range_key]["S"], table.place(start))
+            rows = [row for row in rows if (row[range_key]["S"], table.place(row)) > after]
         limit = min(asked.get("Limit", self.page_max), self.page_max)
         page = [dict(row) for row in rows[:limit]]
         reply: dict[str, Any] = {"Count": len(page)}
@@ -116,7 +128,7 @@ class FakeDynamoDB:
             reply["Items"] = page
         if len(page) == limit:
             # The service gives a place to go on whenever it has stopped at the limit, be there more or not.
-            reply["LastEvaluatedKey"] = {name: page[-1][name] for name in (table.key, hash_key, range_key)}
+            reply["LastEvaluatedKey"] = {name: page[-1][name] for name in (*table.keys, hash_key, range_key)}
         return reply
 
     def _write_alone(self, operation: str, kind: str, asked: dict[str, Any]) -> None:
@@ -134,7 +146,7 @@ class FakeDynamoDB:
         for part in parts:
             ((kind, asked),) = part.items()
             table = self._table(operation, asked["TableName"])
-            key = asked["Item"][table.key]["S"] if kind == "Put" else _only(asked["Key"])
+            key = table.place(asked["Item"]) if kind == "Put" else table.place_of(asked["Key"])
             now, expressions = table.items.get(key, {}), Expressions(asked)
             good = expressions.allow(now)
             reasons.append({"Code": "None"} if good else {"Code": "ConditionalCheckFailed", "Message": "no"})
@@ -159,13 +171,11 @@ class FakeDynamoDB:
         if not self.hurried:
             check_parameters("dynamodb", operation, parameters)
 
+    def _item(self, operation: str, table: str, key: Item) -> Item | None:
+        found = self._table(operation, table)
+        return found.items.get(found.place_of(key))
+
     def _table(self, operation: str, name: str) -> Table:
         if name not in self.tables:
             raise client_error(operation, "ResourceNotFoundException", "Requested resource not found")
         return self.tables[name]
-
-
-def _only(key: Item) -> str:
-    ((_, value),) = key.items()
-    text: str = value["S"]
-    return text

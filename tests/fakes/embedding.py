@@ -1,7 +1,5 @@
 """What the embedding worker meets: the bucket, both tables, the queue and Bedrock, in memory; and both consumers."""
 
-# ruff: noqa: N803 - the arguments are boto3's, by its names
-
 from __future__ import annotations
 
 import io
@@ -10,15 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from millrace.local.bedrock import titan
 from millrace.local.emulated import ApiError
 from tests.fakes.api_model import check_parameters, check_request
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import Fuse
 from tests.fakes.dynamodb import FakeDynamoDB, Table
-from tests.fakes.expressions import Expressions
 from tests.fakes.pool import InlinePool
 from tests.fakes.s3 import FakeS3, client_error
 from tests.fakes.sqs import FakeSqs
@@ -71,37 +66,6 @@ class FakeBedrock:
         return {"contentType": "application/json", "body": io.BytesIO(json.dumps(answer).encode())}
 
 
-class FakeReceipts:
-    """The table receipts, as far as CompactionRuns go: `items` by both keys. `on_write` is called before a write takes
-    effect."""
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], dict[str, Any]] = {}
-        self.on_write: Callable[[], None] = lambda: None
-
-    def get_item(self, **asked: Any) -> dict[str, Any]:
-        check_parameters("dynamodb", "GetItem", asked)
-        assert asked["ConsistentRead"], "who does not ask for it may see an older item"
-        found = self.items.get(_key(asked["Key"]))
-        return {"Item": dict(found)} if found else {}
-
-    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
-        check_parameters("dynamodb", "TransactWriteItems", {"TransactItems": TransactItems})
-        (part,) = TransactItems
-        put = part["Put"]
-        key = _key(put["Item"])
-        if not Expressions(put).allow(self.items.get(key, {})):
-            told: Any = {
-                "Error": {"Code": "TransactionCanceledException", "Message": "cancelled"},
-                "CancellationReasons": [{"Code": "ConditionalCheckFailed"}],
-                "ResponseMetadata": {"HTTPStatusCode": 400},
-            }
-            raise ClientError(told, "TransactWriteItems")
-        self.on_write()
-        self.items[key] = put["Item"]
-        return {}
-
-
 class World:
     """Everything that outlives a process. Each of `invocation` and `service` is a process of its own; their calls go
     through a fuse."""
@@ -109,8 +73,7 @@ class World:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.s3 = FakeS3(EXPORTS, STORE)
-        self.receipts = FakeReceipts()
-        self.dynamodb = FakeDynamoDB(vector_store=Table("id"))
+        self.dynamodb = FakeDynamoDB(receipts=Table("pk", range_key="sk"), vector_store=Table("id"))
         self.sqs = FakeSqs(self.clock)
         self.sqs.queue(QUEUE).visibility_seconds = 6 * INVOCATION_SECONDS
         self.bedrock = FakeBedrock()
@@ -136,11 +99,11 @@ class World:
 
     def worker(self, fuse: Fuse | None = None, *, per_second: float = 100.0) -> Worker:
         guard = (fuse or Fuse()).guard
-        s3, receipts, bedrock = guard(self.s3), guard(self.receipts), guard(self.bedrock)
+        s3, dynamodb, bedrock = guard(self.s3), guard(self.dynamodb), guard(self.bedrock)
         means = Means(
             Exports(s3),
             lambda collection, run_id: Folder(s3, STORE, vectors_prefix(collection, run_id), dimension=DIMENSION),
-            Runs(receipts, RECEIPTS),
+            Runs(dynamodb, RECEIPTS),
             Titan(
                 bedrock,
                 dimension=DIMENSION,
@@ -194,7 +157,7 @@ class World:
 
     def run(self, receipt_id: str = "r1", run_id: str = "run1") -> dict[str, Any] | None:
         """A CompactionRun's own attributes, without their types."""
-        found = self.receipts.items.get((f"RECEIPT#{receipt_id}", f"RUN#{run_id}"))
+        found = self.dynamodb.tables[RECEIPTS].items.get((f"RECEIPT#{receipt_id}", f"RUN#{run_id}"))
         return found and {name: next(iter(value.values())) for name, value in found.items() if name not in ("pk", "sk")}
 
     def embedded(self) -> Counter[str]:
@@ -210,7 +173,3 @@ def line(number: int, text: str = "", receipt_id: str = "r1", **more: Any) -> di
 def word(number: int, text: str = "", receipt_id: str = "r1", **more: Any) -> dict[str, Any]:
     """An export's row of a word of line 1."""
     return {"id": f"{receipt_id}/00001/{number:05}", "text": text or f"word {number}", **more}
-
-
-def _key(item: dict[str, Any]) -> tuple[str, str]:
-    return item["pk"]["S"], item["sk"]["S"]

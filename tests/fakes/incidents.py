@@ -32,6 +32,7 @@ from incident_sync.tables import Tables
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import Crash
 from tests.fakes.dynamodb import FakeDynamoDB, Table
+from tests.fakes.intercepted import Intercepted
 from tests.fakes.knowledge_base import DATA_SOURCE_ID, KNOWLEDGE_BASE_ID, FakeKnowledgeBase
 from tests.fakes.pool import InlinePool
 from tests.fakes.s3 import FakeS3
@@ -108,9 +109,8 @@ class Workflow:
     def twin(self) -> Workflow:
         """Another deployment in the same state; what happens to one does not happen to the other."""
         twin = copy(self)
-        twin.dynamodb, twin.s3, twin.bedrock = self.dynamodb.twin(), copy(self.s3), deepcopy(self.bedrock)
+        twin.dynamodb, twin.s3, twin.bedrock = self.dynamodb.twin(), self.s3.twin(), deepcopy(self.bedrock)
         twin.clock = FakeClock(self.clock.now)
-        twin.s3.buckets = {name: dict(objects) for name, objects in self.s3.buckets.items()}
         twin.calls, twin.records, twin.written = list(self.calls), list(self.records), dict(self.written)
         twin.runs, twin.answers = deepcopy(self.runs), deepcopy(self.answers)
         return twin
@@ -260,7 +260,7 @@ class Workflow:
 
     def client(self, client: Any) -> Any:
         """The client, every call of it guarded and watched."""
-        return _Watched(client, self)
+        return Intercepted(client, self.call)
 
     def call(self, name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         self.clock.now += CALL_SECONDS
@@ -371,13 +371,3 @@ class Workflow:
             except StoreUnavailable:
                 self.clock.now += 2
         raise Broken("a step never ends")
-
-
-class _Watched:
-    def __init__(self, client: Any, workflow: Workflow) -> None:
-        self._client = client
-        self._workflow = workflow
-
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(self._client, name)
-        return lambda **arguments: self._workflow.call(name, function, arguments)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.stream_records import padded
+
 Item = dict[str, Any]
 Record = dict[str, Any]
 
@@ -15,7 +17,7 @@ def sequence(number: int) -> str:
 
 def at(number: int) -> str:
     """The same as changes have it."""
-    return sequence(number).zfill(40)
+    return padded(sequence(number))
 
 
 def typed(**attributes: Any) -> Item:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -41,6 +42,12 @@ class FakeS3:
         self.versioned = versioned
         self._uploads: dict[str, dict[int, bytes]] = {}
         self._clock = 0
+
+    def twin(self) -> FakeS3:
+        """Another with the same objects."""
+        twin = copy(self)
+        twin.buckets = {bucket: dict(objects) for bucket, objects in self.buckets.items()}
+        return twin
 
     def __getitem__(self, place: str) -> bytes:
         """The bytes at `bucket/key`."""

@@ -35,8 +35,16 @@ class Run:
     def path(self) -> tuple[str, ...]:
         return tuple(visit.state for visit in self.visits)
 
+    def visits_to(self, *states: str) -> list[Visit]:
+        """Its visits to any of these states, in order."""
+        return [visit for visit in self.visits if visit.state in states]
+
     def last_visit(self, state: str) -> Visit:
-        return [visit for visit in self.visits if visit.state == state][-1]
+        return self.visits_to(state)[-1]
+
+    def requests(self, *states: str) -> list[Any]:
+        """What it asked in any of these states, in order, with what it tried again."""
+        return [request for visit in self.visits_to(*states) for request in visit.requests]
 
 
 Runs = Mapping[str, Mapping[str, Run]]

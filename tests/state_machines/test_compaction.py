@@ -21,21 +21,16 @@ def all_runs(runs: Runs) -> Iterator[tuple[str, Run]]:
 
 def recorded(run: Run) -> list[str]:
     """The names of the jobs that an execution has put on record."""
-    return [
-        visit.requests[-1]["ExpressionAttributeValues"][":job"]["S"]
-        for visit in run.visits
-        if visit.state == "RecordJob"
-    ]
+    return [visit.requests[-1]["ExpressionAttributeValues"][":job"]["S"] for visit in run.visits_to("RecordJob")]
 
 
 def test_every_round_has_a_job_of_its_own_whose_name_is_the_same_however_often_it_is_recorded(runs: Runs) -> None:
     jobs: set[str] = set()
     for name, run in all_runs(runs):
-        for visit in run.visits:
-            if visit.state == "RecordJob":
-                (job,) = {request["ExpressionAttributeValues"][":job"]["S"] for request in visit.requests}
-                assert job not in jobs, name
-                jobs.add(job)
+        for visit in run.visits_to("RecordJob"):
+            (job,) = {request["ExpressionAttributeValues"][":job"]["S"] for request in visit.requests}
+            assert job not in jobs, name
+            jobs.add(job)
     assert recorded(runs[COMPACTION.name]["JobFailed"]) == [token(COMPACTION, "JobFailed", turn) for turn in (0, 1)]
 
 
@@ -51,9 +46,8 @@ def test_the_function_is_called_for_the_job_that_is_on_record_and_for_nothing_be
 
 def test_nobody_registers_for_a_collection_that_does_not_exist(runs: Runs) -> None:
     for name, run in all_runs(runs):
-        for visit in run.visits:
-            if visit.state == "Register":
-                assert visit.input["request"]["key"] in ("lines", "words"), name
+        for visit in run.visits_to("Register"):
+            assert visit.input["request"]["key"] in ("lines", "words"), name
 
 
 def test_what_a_complete_call_says_is_what_those_who_asked_are_told(runs: Runs) -> None:
@@ -62,7 +56,7 @@ def test_what_a_complete_call_says_is_what_those_who_asked_are_told(runs: Runs) 
 
 
 def test_a_call_that_has_published_nothing_is_told_without_a_version(runs: Runs) -> None:
-    visits = [visit for visit in runs[COMPACTION.name]["AnotherCallWasFaster"].visits if visit.state == "CheckJob"]
+    visits = runs[COMPACTION.name]["AnotherCallWasFaster"].visits_to("CheckJob")
     assert json.loads(visits[0].input["result"]["text"]) == {**RESULT, "version": None, "deltas": 0}
 
 

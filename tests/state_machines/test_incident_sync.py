@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -28,22 +27,16 @@ def all_runs(runs: Runs) -> Iterator[tuple[str, Run]]:
     yield from runs[INCIDENT_SYNC.name].items()
 
 
-def requests(run: Run, *states: str) -> list[dict[str, Any]]:
-    return [request for visit in run.visits if visit.state in states for request in visit.requests]
-
-
 def test_every_run_says_who_it_is_and_since_when_the_same_each_time(runs: Runs) -> None:
     for name, run in all_runs(runs):
-        for request in requests(run, "SyncBatch", "Confirm", "Measure", "MeasureFailure"):
+        for request in run.requests("SyncBatch", "Confirm", "Measure", "MeasureFailure"):
             assert request["run"] == name
-        assert len({request["startedAt"] for request in requests(run, "SyncBatch", "Measure", "MeasureFailure")}) == 1
+        assert len({request["startedAt"] for request in run.requests("SyncBatch", "Measure", "MeasureFailure")}) == 1
 
 
 def test_a_pass_has_the_number_after_the_one_before_and_keeps_it_when_it_is_tried_again(runs: Runs) -> None:
     for name, run in all_runs(runs):
-        numbers = [
-            [request["pass"] for request in visit.requests] for visit in run.visits if visit.state == "SyncBatch"
-        ]
+        numbers = [[request["pass"] for request in visit.requests] for visit in run.visits_to("SyncBatch")]
         assert numbers == [[number] * len(tries) for number, tries in enumerate(numbers, start=1)], name
         assert len(numbers) <= PASSES, name
 
@@ -57,7 +50,7 @@ def test_no_job_is_asked_for_where_nothing_waits_for_one_and_one_is_wherever_som
 
 def test_nothing_is_confirmed_but_by_the_job_that_covered_the_request(runs: Runs) -> None:
     for name, run in all_runs(runs):
-        for request in requests(run, "Confirm"):
+        for request in run.requests("Confirm"):
             assert request["job"] == JOB, name
         for before, visit in itertools.pairwise(run.visits):
             if visit.state == "CheckCovered" and visit.next == "KeepJob":
@@ -70,22 +63,22 @@ def test_a_request_is_dated_after_the_last_pass_and_before_its_job_is_asked_for(
             assert run.path[run.path.index("Ingest") - 1] == "RequestIngestion", name
             assert "SyncBatch" not in run.path[run.path.index("RequestIngestion") :], name
             asked = run.last_visit("Ingest").input["ingestion"]["requestedAt"]
-            assert {request["requestedAt"] for request in requests(run, "Confirm")} <= {asked}, name
+            assert {request["requestedAt"] for request in run.requests("Confirm")} <= {asked}, name
 
 
 def test_each_page_is_asked_for_with_the_cursor_of_the_one_before(runs: Runs) -> None:
     for name, run in all_runs(runs):
-        pages = [visit for visit in run.visits if visit.state == "Confirm"]
-        answers = [visit.input["answer"] for visit in run.visits if visit.state == "CountConfirmed"]
+        pages = run.visits_to("Confirm")
+        answers = [visit.input["answer"] for visit in run.visits_to("CountConfirmed")]
         cursors = [visit.requests[0]["cursor"] for visit in pages]
         assert cursors == [None, *(answer["cursor"] for answer in answers)][: len(pages)], name
 
 
 def test_what_is_told_and_measured_are_the_sums_of_what_was_answered(runs: Runs) -> None:
     for name, run in all_runs(runs):
-        (measured,) = {repr(each): each for each in requests(run, "Measure", "MeasureFailure")}.values()
-        passes = [visit.input["batch"]["result"] for visit in run.visits if visit.state == "CountPass"]
-        pages = [visit.input["answer"] for visit in run.visits if visit.state == "CountConfirmed"]
+        (measured,) = {repr(each): each for each in run.requests("Measure", "MeasureFailure")}.values()
+        passes = [visit.input["batch"]["result"] for visit in run.visits_to("CountPass")]
+        pages = [visit.input["answer"] for visit in run.visits_to("CountConfirmed")]
         for count in COUNTS:
             assert measured["sync"][count] == sum(each[count] for each in passes), name
         for mark in MARKS:
@@ -100,7 +93,7 @@ def test_who_waits_only_for_the_writing_finds_its_counts_before_any_job_is_asked
     for name, run in all_runs(runs):
         if "NeedsIngestion" in run.path:
             done = run.last_visit("NeedsIngestion").input["sync"]  # what SyncDone gave
-            assert done == requests(run, "Measure", "MeasureFailure")[-1]["sync"], name
+            assert done == run.requests("Measure", "MeasureFailure")[-1]["sync"], name
 
 
 def test_every_run_is_measured_once_as_what_it_was(runs: Runs) -> None:
@@ -108,7 +101,7 @@ def test_every_run_is_measured_once_as_what_it_was(runs: Runs) -> None:
         measured = [state for state in run.path if state in ("Measure", "MeasureFailure")]
         assert measured == ["Measure" if run.status == "SUCCEEDED" else "MeasureFailure"], name
         wanted = "completed" if run.status == "SUCCEEDED" else "failed"
-        assert {request["status"] for request in requests(run, *measured)} == {wanted}, name
+        assert {request["status"] for request in run.requests(*measured)} == {wanted}, name
 
 
 def test_a_run_fails_as_the_part_that_failed_with_the_cause_of_what_failed_in_it_or_its_name(runs: Runs) -> None:

@@ -21,23 +21,16 @@ EXECUTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 def test_a_start_is_retried_with_its_token_and_every_round_has_another(runs: Runs) -> None:
     tokens: set[str] = set()
     for name, run in runs[KB_SYNC.name].items():
-        for visit in run.visits:
-            if visit.state == "StartJob":
-                (token,) = {request["ClientToken"] for request in visit.requests}
-                assert CLIENT_TOKEN.fullmatch(token), name
-                assert token not in tokens, name
-                tokens.add(token)
+        for visit in run.visits_to("StartJob"):
+            (token,) = {request["ClientToken"] for request in visit.requests}
+            assert CLIENT_TOKEN.fullmatch(token), name
+            assert token not in tokens, name
+            tokens.add(token)
 
 
 def test_the_names_of_executions_that_are_started_are_valid(runs: Runs) -> None:
     for machine, state in ((KB_SYNC, "HandOver"), (KB_SYNC_SWEEPER, "Sweep")):
-        names = {
-            request["Name"]
-            for run in runs[machine.name].values()
-            for visit in run.visits
-            if visit.state == state
-            for request in visit.requests
-        }
+        names = {request["Name"] for run in runs[machine.name].values() for request in run.requests(state)}
         assert names
         assert all(EXECUTION_NAME.fullmatch(name) for name in names)
 

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
+from benchmarks.tables import create_table
 from millrace.incidents.checking import DOCUMENT, METADATA, Stores
 from millrace.incidents.waiting import INDEX, WaitingTable
 from tests.fakes.operator.aws import INCIDENTS, SOURCE, FakeAws
@@ -79,8 +80,8 @@ def incident_stores() -> Iterator[IncidentStores]:
     with mock_aws():
         dynamodb, s3 = _client("dynamodb"), _client("s3")
         s3.create_bucket(Bucket=SOURCE["bucket"])
-        _create(dynamodb, INCIDENTS["incidents_table"], "incident_id")
-        _create(dynamodb, INCIDENTS["incident_sync_table"], "id", "waits_for", "since")
+        create_table(dynamodb, INCIDENTS["incidents_table"], "incident_id")
+        create_table(dynamodb, INCIDENTS["incident_sync_table"], "id", {INDEX: ("waits_for", "since")})
         yield IncidentStores(dynamodb, s3)
 
 
@@ -88,15 +89,3 @@ def incident_stores() -> Iterator[IncidentStores]:
 def _client(service: str) -> Any:
     """Made once: making one takes longer than most tests."""
     return boto3.client(service, **KEYS)
-
-
-def _create(dynamodb: Any, table: str, key: str, *index: str) -> None:
-    schema = [{"AttributeName": name, "KeyType": kind} for name, kind in zip(index, ("HASH", "RANGE"), strict=False)]
-    indexes = [{"IndexName": INDEX, "KeySchema": schema, "Projection": {"ProjectionType": "ALL"}}]
-    dynamodb.create_table(
-        TableName=table,
-        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in (key, *index)],
-        BillingMode="PAY_PER_REQUEST",
-        **({"GlobalSecondaryIndexes": indexes} if index else {}),
-    )

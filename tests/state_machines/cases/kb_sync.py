@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.state_machines.answers.kb_sync import (
+    COMPLETE,
     CONFLICT,
     DATA_SOURCE,
     FLIGHT,
@@ -42,7 +43,6 @@ from tests.state_machines.mocks import Answers, Throw
 
 CASES = Cases(FLIGHT)
 case, MINE, WELL, TWICE = CASES.case, FLIGHT.mine, FLIGHT.well, FLIGHT.rounds(2)
-COMPLETE = FLIGHT.job("COMPLETE")
 TOGETHER = (*ASK, "CountRequests", "CheckRequests", "AcceptRequests", "CheckSource", *ENTER)
 ATTEMPTS = 7
 """Calls of StartJob before an error that may pass is taken to last."""

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from benchmarks import tables
 from benchmarks.incident_table import (
     INDEX,
     NO_CHANGE,
@@ -70,12 +71,7 @@ def test_more_items_than_a_request_takes_are_written_and_read(client: Any) -> No
 def test_objects_are_those_of_the_workflow_and_marks_those_of_a_run_that_is_over(client: Any) -> None:
     dynamodb, s3, incident = client("dynamodb"), client("s3"), closed("INC-1")
     create_table(dynamodb, "incidents", [incident])
-    dynamodb.create_table(
-        TableName="waiting",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-    )
+    tables.create_table(dynamodb, "waiting", "id")
     s3.create_bucket(Bucket="data")
     upload(s3, "data", PREFIX, [incident])
     mark_synced(dynamodb, "incidents", "waiting", PREFIX, [incident], "JOB0000001", AT)

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from benchmarks.tables import create_table
 from tests.fakes.incidents import INCIDENTS, ITEMS, Workflow, closed
 from tests.fakes.s3 import client_error
 
@@ -71,28 +72,8 @@ def moto_client() -> Iterator[Any]:
 
 def make_tables(client: Any) -> None:
     """Both tables, keyed as Terraform keys them."""
-    client.create_table(
-        TableName=INCIDENTS,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "incident_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "incident_id", "AttributeType": "S"}],
-    )
-    client.create_table(
-        TableName=ITEMS,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "waits_for", "since")],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "waits-for-index",
-                "KeySchema": [
-                    {"AttributeName": "waits_for", "KeyType": "HASH"},
-                    {"AttributeName": "since", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    create_table(client, INCIDENTS, "incident_id")
+    create_table(client, ITEMS, "id", {"waits-for-index": ("waits_for", "since")})
 
 
 def test_whole_runs_have_the_same_answers_from_moto(moto_client: Any) -> None:
@@ -123,7 +104,7 @@ def test_whole_runs_have_the_same_answers_from_moto(moto_client: Any) -> None:
     for name, arguments, answer in recorder.calls:
         assert (name, arguments, answered(moto_client, name, arguments)) == (name, arguments, answer)
     for table in (INCIDENTS, ITEMS):
-        key = workflow.dynamodb.tables[table].key
+        (key,) = workflow.dynamodb.tables[table].keys
         items = {item[key]["S"]: item for item in moto_client.scan(TableName=table)["Items"]}
         assert items == workflow.dynamodb.tables[table].items
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clock import SystemClock, seconds_left, stamp, stop_at
+from shared.clock import SystemClock, seconds_left, stamp, stop_at, utc_now
 from tests.fakes.clock import FakeClock
 from tests.fakes.lambda_context import FakeLambdaContext
 
@@ -29,6 +29,12 @@ def test_the_systems_clock_moves_on() -> None:
 
 def test_what_lambda_tells_in_milliseconds_is_told_in_seconds() -> None:
     assert seconds_left(FakeLambdaContext(1.5)) == 1.5
+
+
+def test_the_moment_by_a_clock_is_in_utc() -> None:
+    clock = FakeClock()
+    assert utc_now(clock) == datetime.fromtimestamp(clock.wall(), UTC)
+    assert utc_now(clock).tzinfo is UTC
 
 
 @given(MOMENTS, MOMENTS)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
 
-from shared.store_errors import Overtaken, Refused, StoreUnavailable, ask, ask_for_all, code_of
+from shared.store_errors import Overtaken, Refused, StoreUnavailable, ask, ask_for_all, code_of, is_missing
 from tests.fakes.s3 import client_error
 
 
@@ -104,13 +104,16 @@ def test_an_error_tells_the_store_the_operation_and_its_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "missing"),
     [
-        (client_error("GetObject", "NoSuchKey", status=404), "NoSuchKey"),
-        (EndpointConnectionError(endpoint_url="https://localhost"), ""),
+        (client_error("GetObject", "NoSuchKey", status=404), "NoSuchKey", True),
+        (client_error("HeadObject", "404", status=404), "404", True),
+        (client_error("GetObject", "NoSuchBucket", status=404), "NoSuchBucket", False),
+        (EndpointConnectionError(endpoint_url="https://localhost"), "", False),
     ],
 )
-def test_an_error_has_the_stores_own_code_if_it_gave_one(error: Exception, code: str) -> None:
+def test_an_error_has_the_stores_own_code_if_it_gave_one(error: Exception, code: str, missing: bool) -> None:
     with pytest.raises(StoreUnavailable) as caught:
         ask_for_all("the store", raising(error))
     assert code_of(caught.value) == code
+    assert is_missing(caught.value) is missing

@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from benchmarks.tables import create_table
 from tests.fakes.compaction import BUCKET, COLLECTION, TABLE, World
 from tests.fakes.crash import Crash, Fuse
 from tests.fakes.histories import Event, at, history, vector
+from tests.fakes.intercepted import Call, Intercepted
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.stores import Store as LawStore
 from vector_store import assembly, collect, compact
@@ -258,15 +261,7 @@ def test_the_functions_run_on_aws_own_requests(monkeypatch: pytest.MonkeyPatch) 
         made.cache_clear()
     with mock_aws():
         assembly.s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        key: Any = {"AttributeName": "id", "KeyType": "HASH"}
-        index = [{"AttributeName": "pending", "KeyType": "HASH"}, {"AttributeName": "since", "KeyType": "RANGE"}]
-        assembly.dynamodb().create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "pending", "since")],
-            KeySchema=[key],
-            GlobalSecondaryIndexes=[{"IndexName": INDEX, "KeySchema": index, "Projection": {"ProjectionType": "ALL"}}],
-        )
+        create_table(assembly.dynamodb(), TABLE, "id", {INDEX: ("pending", "since")})
         world = World()
         world.s3, world.dynamodb = assembly.s3(), assembly.dynamodb()
         event, context = {"collection": COLLECTION, "job": "job"}, FakeLambdaContext()
@@ -422,23 +417,16 @@ def test_a_reader_finds_a_whole_snapshot_at_every_moment(before: World, states: 
     found: list[str] = []
     seen: dict[str, str] = {}
 
-    class Watched:
-        def __init__(self, client: Any) -> None:
-            self._client = client
+    def watched(_: str, function: Call, arguments: dict[str, Any]) -> Any:
+        reply = function(**arguments)
+        pointer = world.pointer()
+        assert pointer is not None
+        if pointer.sha256 not in seen:
+            seen[pointer.sha256] = world.contents()
+        found.append(seen[pointer.sha256])
+        return reply
 
-        def __getattr__(self, name: str) -> Any:
-            def call(**arguments: Any) -> Any:
-                reply = getattr(self._client, name)(**arguments)
-                pointer = world.pointer()
-                assert pointer is not None
-                if pointer.sha256 not in seen:
-                    seen[pointer.sha256] = world.contents()
-                found.append(seen[pointer.sha256])
-                return reply
-
-            return call
-
-    world.compact(guard=Watched)
+    world.compact(guard=lambda client: Intercepted(client, watched))
     assert sorted(set(found), key=found.index) == states
 
 
@@ -450,16 +438,15 @@ def test_of_two_compactions_at_once_one_publishes_and_nothing_is_lost(
         return
     world, answers = before.twin(), []
 
-    class Interrupted(Fuse):
+    numbers = count(1)
+
+    def interrupted(_: str, function: Call, arguments: dict[str, Any]) -> Any:
         """Another compaction happens, whole, before this call."""
+        if next(numbers) == point:
+            answers.append(world.compact("other"))
+        return function(**arguments)
 
-        def call(self, function: Any, arguments: dict[str, Any]) -> Any:
-            self.calls += 1
-            if self.calls == point:
-                answers.append(world.compact("other"))
-            return function(**arguments)
-
-    answers.append(world.compact(guard=Interrupted().guard))
+    answers.append(world.compact(guard=lambda client: Intercepted(client, interrupted)))
     published = [call for job in ("job", "other") for call in world.record(job) if call["outcome"] == "published"]
     assert len({call["version"] for call in published}) == len(published)
     assert world.contents() == states[1]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.receipts import at
 from tests.fakes.s3 import FakeS3, client_error
 from tests.fakes.stepfunctions import FakeStepFunctions
-from vector_store import delta_writer
+from vector_store import assembly, delta_writer
 from vector_store.changes import Change
 from vector_store.delta_writer import Writer, collection_of, name_of
 from vector_store.deltas import INDEX, BadRow, Deltas
@@ -102,7 +103,7 @@ def test_a_batch_that_comes_again_in_any_order_is_the_same_delta(writing: Writin
 
 def test_a_batch_that_comes_again_when_it_is_done_stays_done(writing: Writing) -> None:
     writing.write({"m-1": ONE})
-    writing.deltas().done(writing.deltas().pending(), delta_writer.datetime.now(delta_writer.UTC))
+    writing.deltas().done(writing.deltas().pending(), datetime.now(UTC))
     assert writing.write({"m-1": ONE}) == set()
     assert writing.deltas().pending() == []
 
@@ -176,8 +177,9 @@ def test_a_delivery_belongs_to_the_collection_whose_queue_it_comes_from() -> Non
 def test_the_handler_serves_both_queues_and_names_exactly_what_failed(
     writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clients = {"dynamodb": writing.dynamodb, "s3": writing.s3, "stepfunctions": writing.states}
-    monkeypatch.setattr(delta_writer, "patient", clients.__getitem__)
+    monkeypatch.setattr(assembly, "dynamodb", lambda: writing.dynamodb)
+    monkeypatch.setattr(assembly, "s3", lambda: writing.s3)
+    monkeypatch.setattr(assembly, "step_functions", lambda: writing.states)
     for name, value in {
         "LINES_QUEUE_URL": URLS["lines"],
         "WORDS_QUEUE_URL": URLS["words"],
@@ -187,15 +189,11 @@ def test_the_handler_serves_both_queues_and_names_exactly_what_failed(
         "POWERTOOLS_TRACE_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    delta_writer._clients.cache_clear()
     event = {"Records": [delivery("m-1", ONE, "m-lines.fifo"), delivery("m-2", READY, "m-words")]}
-    try:
-        assert delta_writer.handler(event, FakeLambdaContext()) == {"batchItemFailures": []}
-        writing.s3.failing = {"put_object"}
-        failed = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
-        assert delta_writer.handler(event, FakeLambdaContext()) == failed
-    finally:
-        delta_writer._clients.cache_clear()
+    assert delta_writer.handler(event, FakeLambdaContext()) == {"batchItemFailures": []}
+    writing.s3.failing = {"put_object"}
+    failed = {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert delta_writer.handler(event, FakeLambdaContext()) == failed
     assert [delta.kind for delta in writing.deltas("lines").pending()] == ["changes"]
     assert [delta.name for delta in writing.deltas("words").pending()] == ["run-7"]
     assert writing.requests == [{"collection": "lines"}, {"collection": "words"}, {"collection": "words"}]

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
+from benchmarks.tables import create_table
 from tests.fakes.receipts import at
 from tests.fakes.s3 import FakeS3, client_error
 from vector_store.changes import Change, VectorRow
@@ -32,22 +33,7 @@ def clients() -> Iterator[tuple[Any, Any]]:
     keys = {"region_name": "eu-west-1", "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     with mock_aws():
         dynamodb, s3 = boto3.client("dynamodb", **keys), boto3.client("s3", **keys)
-        dynamodb.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "pending", "since")],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": INDEX,
-                    "KeySchema": [
-                        {"AttributeName": "pending", "KeyType": "HASH"},
-                        {"AttributeName": "since", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
-        )
+        create_table(dynamodb, TABLE, "id", {INDEX: ("pending", "since")})
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         yield dynamodb, s3
 

@@ -31,26 +31,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-class Tables:
-    """One client for both tables, by the table of the request."""
-
-    def __init__(self, world: World) -> None:
-        self._clients = {RECEIPTS: world.receipts, VECTOR_STORE: world.dynamodb}
-
-    def get_item(self, **asked):  # type: ignore[no-untyped-def]
-        return self._clients[asked["TableName"]].get_item(**asked)
-
-    def transact_write_items(self, **asked):  # type: ignore[no-untyped-def]
-        ((_, part),) = asked["TransactItems"][0].items()
-        return self._clients[part["TableName"]].transact_write_items(**asked)
-
-
 def test_the_function_works_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.export([line(1), line(2)])
     monkeypatch.setattr(assembly, "s3", lambda: world.s3)
     monkeypatch.setattr(assembly, "sqs", lambda: world.sqs)
-    monkeypatch.setattr(assembly, "dynamodb", lambda: Tables(world))
+    monkeypatch.setattr(assembly, "dynamodb", lambda: world.dynamodb)
     monkeypatch.setattr(assembly, "bedrock_runtime", lambda: world.bedrock)
     answer = embed_lambda.handler(event_of(world.sqs.receive(QUEUE)), FakeLambdaContext())
     assert answer == {"batchItemFailures": []}

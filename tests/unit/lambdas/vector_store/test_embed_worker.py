@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from millrace.local.bedrock import titan
 from tests.fakes.crash import Crash, Fuse
-from tests.fakes.embedding import DIMENSION, EXPORTS, PART_RECORDS, QUEUE, STORE, World, line, word
+from tests.fakes.embedding import DIMENSION, EXPORTS, PART_RECORDS, QUEUE, RECEIPTS, STORE, World, line, word
 from tests.fakes.s3 import client_error
 from vector_store.embed_request import Request
 from vector_store.embed_watch import Interrupted, Stop, Watch
@@ -147,7 +148,7 @@ def test_a_part_of_another_export_or_dimension_is_embedded_anew(world: World) ->
     files = world.files()
     world.s3[f"{STORE}/lines/delta/run1/00000.ndjson"] = files["lines/delta/run1/00000.ndjson"].replace(b"1", b"2")
     world.s3[f"{STORE}/words/delta/run1/00000.f32"] = b"\0" * 4 * 512 * 4
-    world.receipts.items.clear()
+    world.dynamodb.tables[RECEIPTS].items = {}
     world.bedrock.texts.clear()
     work(world, request)
     assert world.files() == files
@@ -170,25 +171,30 @@ def test_bad_rows_that_are_bad_no_more_are_gone(world: World) -> None:
     assert rows(world, "lines/delta/run1/bad.ndjson") == []
 
 
-def calls_of_a_run() -> int:
-    world, fuse = prepared(), Fuse()
-    work(world, request_of(world), fuse)
-    return fuse.calls
+def noting_files(world: World, into: list[dict[str, bytes]]) -> Callable[..., Any]:
+    """A TransactWriteItems that notes which files there are whenever it takes effect."""
+    write = world.dynamodb.transact_write_items
 
+    def noted(**asked: Any) -> dict[str, Any]:
+        reply = write(**asked)
+        into.append(world.files())
+        return reply
 
-CALLS = calls_of_a_run()
+    return noted
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-def test_after_a_death_at_any_call_the_next_try_writes_the_same_bytes(done: bool) -> None:
+def test_after_a_death_at_any_call_the_next_try_writes_the_same_bytes(
+    done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And embeds nothing again but the part that was under way; and the run is never there before its files are."""
-    whole = prepared()
-    work(whole, request_of(whole))
+    whole, fuse = prepared(), Fuse()
+    work(whole, request_of(whole), fuse)
     files, run = whole.files(), whole.run()
-    for at in range(1, CALLS + 1):
+    for at in range(1, fuse.calls + 1):
         world = prepared()
         durable: list[dict[str, bytes]] = []
-        world.receipts.on_write = lambda world=world, durable=durable: durable.append(world.files())  # type: ignore[misc]
+        monkeypatch.setattr(world.dynamodb, "transact_write_items", noting_files(world, durable))
         with pytest.raises(Crash):
             work(world, request_of(world), Fuse(at, done=done))
         assert world.run() is None or world.files() == files

@@ -29,6 +29,7 @@ from tests.conftest import Tell
 from tests.fakes.clock import FakeClock
 from tests.fakes.crash import Crash
 from tests.fakes.dynamodb import FakeDynamoDB, Table
+from tests.fakes.intercepted import Intercepted
 from tests.fakes.receipts import Receipts
 from tests.fakes.s3 import FakeS3, client_error
 from tests.fakes.sqs import FakeSqs, Stored
@@ -75,7 +76,7 @@ class Gate:
         self.log: list[tuple[str, dict[str, Any]]] = []
 
     def guard(self, client: Any) -> Any:
-        return _Guarded(client, self)
+        return Intercepted(client, self.call)
 
     def call(self, name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         self.calls += 1
@@ -91,16 +92,6 @@ class Gate:
         if trouble is Trouble.UNANSWERED:
             raise ReadTimeoutError(endpoint_url="https://aws")
         return reply
-
-
-class _Guarded:
-    def __init__(self, client: Any, gate: Gate) -> None:
-        self._client = client
-        self._gate = gate
-
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(self._client, name)
-        return lambda **arguments: self._gate.call(name, function, arguments)
 
 
 def receipts() -> Receipts:

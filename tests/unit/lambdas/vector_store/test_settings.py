@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from vector_store.errors import ConfigurationInvalid
-from vector_store.settings import choice, setting
+from shared.settings import ConfigurationInvalid, setting
+from vector_store.settings import choice
 
 
 def test_a_setting_is_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
