@@ -112,7 +112,7 @@ def retry(
     context: Context = ctx.obj
     if bool(incidents) == every:
         raise UsageError("name the incidents to try again, or give --all (millrace incidents list --set-aside)")
-    named = incidents or [each.incident_id for each in list(context.waiting.waiting(WaitsFor.PERSON))]
+    named = incidents or [each.incident_id for each in context.waiting.waiting(WaitsFor.PERSON)]
     retried, refused = [], []
     for incident_id in named:
         try:
@@ -214,7 +214,6 @@ def row_of_run(context: Context, execution: Execution) -> dict[str, Any]:
     else:
         view = view_of(executions.history(described.arn).read())
     outcome = incident_outcome_of(view)
-    ended = described.ended or datetime.now(UTC)
     return {
         "name": described.name,
         "execution": described.arn,
@@ -223,5 +222,5 @@ def row_of_run(context: Context, execution: Execution) -> dict[str, Any]:
         **_counts(outcome),
         "error": view.error,
         "startedAt": described.started,
-        "seconds": round((ended - described.started).total_seconds(), 3),
+        "seconds": described.seconds,
     }

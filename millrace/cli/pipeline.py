@@ -234,7 +234,6 @@ def runs(
 def _run(context: Context, execution: Execution) -> dict[str, Any]:
     described = context.executions.describe(execution.arn)
     manifest = manifest_of(described.input)
-    ended = described.ended or datetime.now(UTC)
     return {
         "name": described.name,
         "execution": described.arn,
@@ -243,7 +242,7 @@ def _run(context: Context, execution: Execution) -> dict[str, Any]:
         "jobId": job_id_of(view_of(context.executions.history(described.arn, page=FIRST_EVENTS).first_page())),
         "manifest": f"s3://{manifest[0]}/{manifest[1]}" if manifest else None,
         "startedAt": described.started,
-        "seconds": round((ended - described.started).total_seconds(), 3),
+        "seconds": described.seconds,
     }
 
 

@@ -82,11 +82,9 @@ def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
     """A row a run; one that read no manifest shows which manifest it was started for, one that was stopped says so."""
     table = _table("status", "job", "began", "seconds", "execution")
     for run in runs:
-        began = run["startedAt"].astimezone()
         job = run["jobId"] or run["manifest"] or "-"
-        seconds = f"{run['seconds']:.1f}"
         status = "STOPPED" if run["stopped"] else run["status"]
-        table.add_row(status, plain(job), f"{began:%Y-%m-%d %H:%M:%S}", seconds, run["name"])
+        table.add_row(status, plain(job), *_time_of(run), run["name"])
     return table
 
 
@@ -94,12 +92,9 @@ def syncs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
     """A row an execution of kb_sync: which ticket it took, and what became of it."""
     table = _table("status", "source", "ticket", "became", "began", "seconds", "execution")
     for run in runs:
-        began = run["startedAt"].astimezone()
         became = f"{run['became']} by {run['job']}" if run["job"] else run["became"] or "-"
         ticket = str(run["ticket"] or "-")
-        seconds = f"{run['seconds']:.1f}"
-        when = f"{began:%Y-%m-%d %H:%M:%S}"
-        table.add_row(run["status"], plain(run["source"] or "-"), ticket, became, when, seconds, run["name"])
+        table.add_row(run["status"], plain(run["source"] or "-"), ticket, became, *_time_of(run), run["name"])
     return table
 
 
@@ -107,9 +102,7 @@ def incident_runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
     """A row an execution of incident_sync: what it wrote and removed, and the job that covered it."""
     table = _table("status", "became", "began", "seconds", "execution")
     for run in runs:
-        began = run["startedAt"].astimezone()
-        when = f"{began:%Y-%m-%d %H:%M:%S}"
-        table.add_row(run["status"], plain(run["became"]), when, f"{run['seconds']:.1f}", run["name"])
+        table.add_row(run["status"], plain(run["became"]), *_time_of(run), run["name"])
     return table
 
 
@@ -141,6 +134,11 @@ def sources_table(sources: Iterable[Mapping[str, Any]]) -> Table:
         since = (each["pendingSince"] if each["pending"] else None) or "-"
         table.add_row(each["source"], plain(place), str(each["requested"]), str(each["pending"]), since, job)
     return table
+
+
+def _time_of(run: Mapping[str, Any]) -> tuple[str, str]:
+    """When a run began, here, and how many seconds it took."""
+    return f"{run['startedAt'].astimezone():%Y-%m-%d %H:%M:%S}", f"{run['seconds']:.1f}"
 
 
 def _table(*columns: str) -> Table:

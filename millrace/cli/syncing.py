@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -106,7 +105,6 @@ def run_of_sync(context: Context, execution: Execution) -> dict[str, Any]:
     view = view_of(executions.history(described.arn, page=FIRST_EVENTS).first_page())
     outcome = sync_outcome_of(view if described.output is None else RunView(view.status, output=described.output))
     key = key_of_input(described.input)
-    ended = described.ended or datetime.now(UTC)
     return {
         "name": described.name,
         "execution": described.arn,
@@ -117,7 +115,7 @@ def run_of_sync(context: Context, execution: Execution) -> dict[str, Any]:
         "became": outcome.status,
         "job": outcome.job.job_id if outcome.job else None,
         "startedAt": described.started,
-        "seconds": round((ended - described.started).total_seconds(), 3),
+        "seconds": described.seconds,
     }
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from millrace.errors import NotFound, from_aws
@@ -35,6 +35,11 @@ class Execution:
     @property
     def running(self) -> bool:
         return self.status in ("RUNNING", "PENDING_REDRIVE")
+
+    @property
+    def seconds(self) -> float:
+        """How long it took; of one that has not ended, so far."""
+        return round(((self.ended or datetime.now(UTC)) - self.started).total_seconds(), 3)
 
 
 class Executions:

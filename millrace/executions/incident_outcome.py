@@ -75,11 +75,10 @@ class SyncCounts:
         }
 
     def __str__(self) -> str:
-        counted = {"written": self.synced, "removed": self.removed}
+        always = {"written": self.synced, "removed": self.removed}
         rare = {"failed": self.failed, "set aside": self.set_aside, "changed meanwhile": self.overtaken}
-        counted |= {name: number for name, number in rare.items() if number}
         passes = f"{self.passes} {'pass' if self.passes == 1 else 'passes'}"
-        return f"{', '.join(f'{name} {number}' for name, number in counted.items())} in {passes}"
+        return f"{_told(always, rare)} in {passes}"
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,9 @@ class IngestionCounts:
             return "nothing waited for a job"
         if self.job is None:
             return "no job has covered it"
-        counted = {"searchable": self.searchable, "gone": self.removed}
+        always = {"searchable": self.searchable, "gone": self.removed}
         rare = {"failed": self.failed, "set aside": self.set_aside}
-        counted |= {name: number for name, number in rare.items() if number}
-        return f"job {self.job.job_id}: {', '.join(f'{name} {number}' for name, number in counted.items())}"
+        return f"job {self.job.job_id}: {_told(always, rare)}"
 
 
 @dataclass(frozen=True)
@@ -162,6 +160,12 @@ def cause_in_words(cause: str | None) -> str:
 def advice(error: str | None) -> str:
     """What to do about a run that failed, was aborted or timed out."""
     return ADVICE.get(error or "", OTHERWISE)
+
+
+def _told(always: Mapping[str, int], rare: Mapping[str, int]) -> str:
+    """Counts in words; the rare ones where there are any."""
+    counted = {**always, **{name: number for name, number in rare.items() if number}}
+    return ", ".join(f"{name} {number}" for name, number in counted.items())
 
 
 def _when_written(view: RunView) -> Mapping[str, Any] | None:

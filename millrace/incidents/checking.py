@@ -23,7 +23,7 @@ from millrace.deployment import IncidentSync
 from millrace.incidents.waiting import ITEM, WaitingTable, WaitsFor, key_of
 
 CLOSED = "CLOSED"  # the status of an incident that belongs into the knowledge base
-DOCUMENT = ".json.md"  # what the objects' names end in
+DOCUMENT = ".json.md"
 METADATA = f"{DOCUMENT}.metadata.json"
 AN_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # of which a document can be written
 AT_ONCE = 16  # calls, well below the connections of a client
@@ -46,6 +46,8 @@ class Fact(Flag):
 
 
 OBJECTS = Fact.DOCUMENT | Fact.METADATA
+ENDINGS: Mapping[str, Fact] = {DOCUMENT: Fact.DOCUMENT, METADATA: Fact.METADATA}
+"""What the objects' names end in, and which of an incident's two each is."""
 
 
 class Kind(StrEnum):
@@ -166,7 +168,7 @@ class Stores:
 
     def _objects_of(self, incident_id: str) -> Fact:
         facts = Fact.NOTHING
-        for ending, fact in ((DOCUMENT, Fact.DOCUMENT), (METADATA, Fact.METADATA)):
+        for ending, fact in ENDINGS.items():
             try:
                 key = f"{self._deployed.incident_prefix}{incident_id}{ending}"
                 self._s3.head_object(Bucket=self._deployed.bucket, Key=key)
@@ -244,7 +246,7 @@ def _of_item(item: Mapping[str, Any]) -> Fact:
 
 def _of_object(prefix: str, key: str) -> tuple[str, Fact]:
     name = key.removeprefix(prefix)
-    for ending, fact in ((METADATA, Fact.METADATA), (DOCUMENT, Fact.DOCUMENT)):
+    for ending, fact in ENDINGS.items():
         if name.endswith(ending) and AN_ID.fullmatch(name.removesuffix(ending)):
             return name.removesuffix(ending), fact
     return key, Fact.FOREIGN

@@ -24,6 +24,10 @@ Asked = Mapping[str, Any]
 """The members of CreateEventSourceMapping."""
 
 LAMBDA = "lambda.amazonaws.com"
+BATCH_BYTES = 6_291_456
+"""Of one batch: the payload of a synchronous invocation (Lambda quotas); a pipe's batch has the same limit."""
+THROTTLED_SECONDS = 0.5
+"""Pause before a batch is offered again to a function that has no concurrency left."""
 
 
 class InvalidMapping(ValueError):
@@ -65,12 +69,14 @@ class Kind(Protocol):
 class Mapped:
     """A mapping (MiniStack's own record, which changes with it) and the function that it runs.
 
-    `invoke` gives MiniStack's outcome of records: `{"body"?, "error"?, "throttle"?}`.
+    `invoke` gives MiniStack's outcome of records: `{"body"?, "error"?, "throttle"?}`. `filtered` gives those of the
+    records that are for the function, by the mapping's filters; what they leave out counts as done.
     """
 
     mapping: dict[str, Any]
     actor: Actor
     invoke: Callable[[list[Record]], dict[str, Any]]
+    filtered: Callable[[list[Record]], list[Record]]
 
     @property
     def id(self) -> str:
@@ -129,25 +135,23 @@ class Mappings:
         if function is None:
             return None
         actor = Actor(LAMBDA, function["config"]["Role"], mapping["FunctionArn"], account, region)
-        return Mapped(mapping, actor, lambda records: in_scope(region, account, lambda: self._invoke(mapping, records)))
+        return Mapped(
+            mapping,
+            actor,
+            invoke=lambda records: in_scope(region, account, lambda: self._invoke(mapping, records)),
+            filtered=lambda records: list(self._lambda._apply_filter_criteria(records, mapping)),
+        )
 
     def _function(self, name: str, qualifier: str | None) -> dict[str, Any] | None:
         function: dict[str, Any] | None = self._lambda._get_func_record_for_qualifier(name, qualifier)[0]
         return function
 
     def _invoke(self, mapping: dict[str, Any], records: list[Record]) -> dict[str, Any]:
-        """Run the function, as it is now, on what the mapping's filters leave; what they leave out counts as done."""
-        kept = self.filtered(mapping, records)
-        if not kept:
-            return {}
+        """Run the function, as it is now."""
         function = self._function(mapping["FunctionName"], mapping.get("Qualifier"))
         if function is None:
             return {"error": True, "body": {"errorMessage": f"Function not found: {mapping['FunctionArn']}"}}
-        return dict(self._lambda._execute_function(function, {"Records": kept}))
-
-    def filtered(self, mapping: dict[str, Any], records: list[Record]) -> list[Record]:
-        """Those of the records that the mapping's filters let through."""
-        return list(self._lambda._apply_filter_criteria(records, mapping))
+        return dict(self._lambda._execute_function(function, {"Records": records}))
 
     def _creating(self, original: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
         @functools.wraps(original)

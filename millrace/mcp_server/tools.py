@@ -193,13 +193,12 @@ def _runs(context: Context, workflow: Workflow, limit: int) -> list[results.Run]
 
 
 def _run(workflow: Workflow, execution: Execution) -> results.Run:
-    ended = execution.ended or datetime.now(UTC)
     return results.Run(
         workflow=workflow.value,
         name=execution.name,
         status=execution.status,
         started_at=execution.started,
         ended_at=execution.ended,
-        seconds=round((ended - execution.started).total_seconds(), 3),
+        seconds=execution.seconds,
         execution=execution.arn,
     )

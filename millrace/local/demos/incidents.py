@@ -134,7 +134,7 @@ def tell(context: Context, command: str) -> ExitCode:
         titles = {each["incident_id"]: each["title"] for each in incidents}
         still_found = [name for name in (REOPENED, DELETED) if name in _found(context, titles[name])]
         steps.say(f"{REOPENED} and {DELETED} are {'not ' if still_found else ''}gone")
-    return steps.end(_ending(Story(marks, set_aside, answers, still_found), answers), command)
+    return steps.end(_ending(Story(marks, set_aside, answers, still_found)), command)
 
 
 def sample() -> list[Incident]:
@@ -223,15 +223,15 @@ def _id(answer: Answer) -> str:
     return answer.uri.rpartition("/")[2].removesuffix(DOCUMENT)
 
 
-def _ending(story: Story, answers: Sequence[Answered]) -> Ending:
+def _ending(story: Story) -> Ending:
     searchable = [name for name, mark in story.marks.items() if mark.get("searchable")]
-    asked = answers[1].question
+    asked = story.answers[1].question
     where = " ".join(f"--where {name}={value}" for name, value in asked.where.items())
     return Ending(
         facts={
             "searchable": searchable,
             "setAside": dict(story.set_aside),
-            "answers": {str(each.question): list(each.incidents[:1]) for each in answers},
+            "answers": {str(each.question): list(each.incidents[:1]) for each in story.answers},
         },
         wrong=flaws(story),
         verdict=f"{len(searchable)} incidents became searchable by one job, one waits for a person, two are gone again",

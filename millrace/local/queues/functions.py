@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 from millrace.local import batch_answers
 from millrace.local.acting import Actor
-from millrace.local.event_source_mappings import Mapped, reports_failures
+from millrace.local.event_source_mappings import THROTTLED_SECONDS, Mapped, Record, reports_failures
 from millrace.local.queues.mappings import batching_of
-from millrace.local.queues.polling import Batching, Record
+from millrace.local.queues.polling import Batching
 from millrace.local.queues.service import Queue
-
-THROTTLED_SECONDS = 0.5
-"""Pause before a batch is offered again to a function that has no concurrency left."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +33,11 @@ class FunctionSource:
 
     def work(self, records: list[Record]) -> Collection[str]:
         until = time.time() + float(self.queue["attributes"]["VisibilityTimeout"])
-        outcome = self.mapped.invoke(records)
+        kept = self.mapped.filtered(records)
+        outcome = self.mapped.invoke(kept) if kept else {}
         while outcome.get("throttle") and time.time() + THROTTLED_SECONDS < until:
             time.sleep(THROTTLED_SECONDS)
-            outcome = self.mapped.invoke(records)
+            outcome = self.mapped.invoke(kept)
         if outcome.get("error"):
             self.tell("PROBLEM: Function call failed")
             return ()

@@ -15,16 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from millrace.local.acting import Acting, Actor, Forbidden, Refused
+from millrace.local.event_source_mappings import BATCH_BYTES, Record
+from millrace.local.looking import Looking
 from millrace.local.queues.messages import HandleExpired, NotInFlight
 from millrace.local.queues.service import Queue, Queues
 
-Record = dict[str, Any]
-
-BATCH_BYTES = 6_291_456
-"""Of one batch: the payload of a synchronous invocation (Lambda quotas); a pipe's batch has the same limit."""
 MOST_THREADS = 1000
 REFUSED_SECONDS = 1.0
 """Pause of a source whose queue could not be read."""
@@ -70,22 +68,19 @@ Sources = Callable[[], Iterable[Source]]
 """Those that are to be served now."""
 
 
-class Poller:
+class Poller(Looking):
     """Serves the queues of all sources that it was told of."""
 
     def __init__(self, acting: Acting) -> None:
+        super().__init__("queues")
         self.queues = Queues(self.wake)
         self._acting = acting
         self._sources: list[Sources] = []
-        self._woken = threading.Event()
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="queue")
         self._counting = threading.Lock()
         self._at_work: Counter[str] = Counter()
         self._opened: dict[str, float] = {}
         self._paused: dict[str, float] = {}
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="queues", daemon=True).start()
 
     def serve(self, sources: Sources) -> None:
         """Serve these too, from now on."""
@@ -103,21 +98,14 @@ class Poller:
                 with contextlib.suppress(NotInFlight):
                     messages.change_visibility(handle, now, seconds)
 
-    def wake(self) -> None:
-        """Something has changed: look again."""
-        self._woken.set()
-
     def _all(self) -> list[Source]:
         return [source for sources in list(self._sources) for source in sources()]
 
-    def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            sources = self._all()
-            self._forget_windows({source.id for source in sources})
-            looks = [self._serve(source) for source in sources]
-            soonest = min((moment for moment in looks if moment is not None), default=None)
-            self._woken.wait(None if soonest is None else max(0.0, soonest - time.time()))
+    def look(self) -> float | None:
+        sources = self._all()
+        self._forget_windows({source.id for source in sources})
+        looks = [self._serve(source) for source in sources]
+        return min((moment for moment in looks if moment is not None), default=None)
 
     def _forget_windows(self, present: Set[str]) -> None:
         """Who stops reading and begins again later opens a new window."""

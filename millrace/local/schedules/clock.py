@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from millrace.local.looking import Looking
 from millrace.local.schedules.delivery import Firing
 from millrace.local.schedules.expressions import At, parsed
 
@@ -43,7 +44,7 @@ def next_of(record: Schedule, moment: float) -> float | None:
     return None if over else found
 
 
-class Clock:
+class Clock(Looking):
     """Fires the schedules that `schedules` gives, by key, each time that one is due.
 
     `completed` is told of one that will never be due again.
@@ -56,21 +57,13 @@ class Clock:
         completed: Callable[[Key, Schedule], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__("schedules", clock)
         self._schedules = schedules
         self._deliver = deliver
         self._completed = completed
-        self._clock = clock
         self._lock = threading.Lock()
         self._due: dict[Key, Due] = {}
-        self._woken = threading.Event()
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="schedule")
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="schedules", daemon=True).start()
-
-    def wake(self) -> None:
-        """A schedule was made, changed or deleted."""
-        self._woken.set()
 
     def all(self) -> list[dict[str, Any]]:
         """`[{"name", "group", "nextAt", "fired", "outcome"}]`; `outcome` is OK or what went wrong the last time."""
@@ -131,9 +124,3 @@ class Clock:
                 due.outcome = f"PROBLEM: {error!r}"
 
         self._threads.submit(deliver)
-
-    def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            soonest = self.look()
-            self._woken.wait(None if soonest is None else max(0.0, soonest - self._clock()))

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.local import batch_answers
+from millrace.local.event_source_mappings import BATCH_BYTES, Record
 from millrace.local.streams.mappings import Settings
 
-Record = dict[str, Any]
-
-BATCH_BYTES = 6_291_456
-"""Of one batch: the payload of a synchronous invocation (Lambda quotas)."""
 WRAPPING_BYTES, MOST_GROWTH = 1000, 20
 """More than a record's JSON has beside its attributes, and than it has for each byte of them: what is far below the
 limit by these is not measured.

@@ -8,7 +8,8 @@ import datetime
 import uuid
 from typing import Any
 
-from millrace.local.streams.batches import Record, arrival_of, number_of
+from millrace.local.event_source_mappings import Record
+from millrace.local.streams.batches import arrival_of, number_of
 from millrace.local.streams.service import SHARD
 
 RETRIES_EXHAUSTED = "RetryAttemptsExhausted"

@@ -10,7 +10,6 @@ from millrace.local.anchors import hold, patch
 from millrace.local.event_source_mappings import AlreadyMapped, Asked, InvalidMapping, Mapped, Mappings, Role
 from millrace.local.iam import in_scope
 from millrace.local.streams import mappings
-from millrace.local.streams.batches import Record
 from millrace.local.streams.mappings import DEFAULTS, READS, NoAccess, NoStream, Settings, destination_of
 from millrace.local.streams.service import Stream, Streams
 
@@ -25,7 +24,6 @@ class StreamSource:
     find: Callable[[], Stream | None]
     position: Callable[[], int | None]
     keep: Callable[[int], None]
-    filtered: Callable[[list[Record]], list[Record]]
     measure: Callable[[float], None]
 
     @property
@@ -87,7 +85,6 @@ class StreamMappings:
             find=lambda: in_scope(region, account, lambda: self._streams.find(mapped.source)),
             position=lambda: in_scope(region, account, lambda: positions.get(mapped.id)),
             keep=lambda position: in_scope(region, account, lambda: keep(position)),
-            filtered=lambda records: self._mappings.filtered(mapping, records),
             measure=lambda seconds: in_scope(region, account, lambda: measure(seconds)),
         )
 

@@ -17,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from millrace.local.acting import Acting, Forbidden, Refused
+from millrace.local.event_source_mappings import THROTTLED_SECONDS, Record
+from millrace.local.looking import Looking
 from millrace.local.streams import destination
 from millrace.local.streams.batches import (
     Batch,
-    Record,
     after_failure,
     arrival_of,
     failed_at,
@@ -35,8 +36,6 @@ from millrace.local.targets import NotDelivered, Targets
 MOST_THREADS = 1000
 REFUSED_SECONDS = 1.0
 """Pause of a mapping whose stream could not be read."""
-THROTTLED_SECONDS = 0.5
-"""Pause before a batch is offered again to a function that has no concurrency left."""
 LONGEST = 5
 """The longest pause between two tries, in first pauses. AWS publishes no figure; tests should not wait long."""
 LOOK_SECONDS = 0.05
@@ -46,7 +45,7 @@ TELLINGS = 3
 log = logging.getLogger(__name__)
 
 
-class Poller:
+class Poller(Looking):
     """Serves the streams of all sources."""
 
     def __init__(
@@ -57,23 +56,16 @@ class Poller:
         *,
         retry_seconds: float,
     ) -> None:
+        super().__init__("streams")
         self._acting = acting
         self._targets = targets
         self._sources = sources
         self._retry_seconds = retry_seconds
-        self._woken = threading.Event()
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="stream")
         self._lock = threading.Lock()
         self._at_work: set[str] = set()
         self._opened: dict[str, float] = {}
         self._paused: dict[str, float] = {}
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="streams", daemon=True).start()
-
-    def wake(self) -> None:
-        """Something has changed: look again."""
-        self._woken.set()
 
     def all(self) -> list[dict[str, Any]]:
         """`[{"mapping", "stream", "function", "waiting", "outcome"}]`: `waiting` records, those at work among them, are
@@ -93,12 +85,9 @@ class Poller:
             )
         return told
 
-    def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            looks = [self._serve(source) for source in self._sources()]
-            soonest = min((moment for moment in looks if moment is not None), default=None)
-            self._woken.wait(None if soonest is None else max(0.0, soonest - time.time()))
+    def look(self) -> float | None:
+        looks = [self._serve(source) for source in self._sources()]
+        return min((moment for moment in looks if moment is not None), default=None)
 
     def _serve(self, source: StreamSource) -> float | None:
         """Hand out what can be handed out now; when to look again if nothing happens before."""
@@ -192,7 +181,7 @@ class Work:
         self._retry_seconds = retry_seconds
         self._end = found[-1][0] + 1
         self._positions = {number_of(record): position for position, record in found}
-        kept = source.filtered([record for _, record in found])
+        kept = source.mapped.filtered([record for _, record in found])
         self._left = deque([Batch(tuple(kept))] if kept else [])
         self._error: str | None = None
 

@@ -37,7 +37,7 @@ class Mapped:
     def map(self, queue: dict[str, Any], **settings: Any) -> FunctionSource:
         actor = Actor("lambda.amazonaws.com", "role", "f", "123456789012", "us-east-1")
         mapping = {"UUID": queue["url"], **settings}
-        source = FunctionSource(event_source_mappings.Mapped(mapping, actor, self.invoke), queue)
+        source = FunctionSource(event_source_mappings.Mapped(mapping, actor, self.invoke, self.filtered), queue)
         self.sources.append(source)
         self.poller.wake()
         return source
@@ -51,6 +51,10 @@ class Mapped:
         while not done():
             assert time.monotonic() < deadline, self.batches
             time.sleep(0.005)
+
+    @staticmethod
+    def filtered(records: list[Record]) -> list[Record]:
+        return [record for record in records if not record["body"].startswith("-")]
 
     def invoke(self, records: list[Record]) -> dict[str, Any]:
         with self._lock:
@@ -85,6 +89,16 @@ def test_what_the_function_has_done_with_is_deleted(mapped: Mapped):
     mapped.send(queue, "a", "b")
     mapped.until(lambda: not len(queue["messages"]))
     assert [body for batch in mapped.batches for body in batch] == ["a", "b"]
+
+
+def test_what_the_filters_leave_out_counts_as_done(mapped: Mapped):
+    some, none = a_queue("some.fifo"), a_queue("none.fifo")
+    mapped.send(some, "-a", "b")
+    mapped.send(none, "-c")
+    for queue in (some, none):
+        mapped.map(queue)
+    mapped.until(lambda: not some["messages"] and not none["messages"])
+    assert mapped.batches == [["b"]]
 
 
 def test_no_more_batches_are_at_work_than_the_mapping_allows(mapped: Mapped):

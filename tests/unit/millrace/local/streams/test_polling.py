@@ -56,11 +56,10 @@ class Reader:
         self.at_once = self.most_at_once = 0
         actor = Actor("lambda.amazonaws.com", "role", "arn:function", "123456789012", "us-east-1")
         self.source = StreamSource(
-            Mapped(self.mapping, actor, self._invoke),
+            Mapped(self.mapping, actor, self._invoke, self._filtered),
             find=lambda: self.stream,
             position=lambda: self.position,
             keep=self._keep,
-            filtered=lambda records: [record for record in records if number_of(record) >= 0],
             measure=self.ages.append,
         )
 
@@ -76,6 +75,10 @@ class Reader:
             return dict(self.answer(numbers))
         finally:
             self.at_once -= 1
+
+    @staticmethod
+    def _filtered(records: list[Record]) -> list[Record]:
+        return [record for record in records if number_of(record) >= 0]
 
     def drained(self) -> bool:
         return self.position == self.stream.end
