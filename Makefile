@@ -49,7 +49,7 @@ test: $(READY) $(VECTORS) ## Every check and test that this machine can run; nam
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-soak: $(READY) $(VECTORS) ## The long campaigns: a death at every call of every function, 20,000 documents (about an hour)
+soak: $(READY) $(VECTORS) ## The long campaigns: a death at every call of every function, 20,000 documents (about two hours)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m soak
 
 check: $(READY) ## Lint, types, formats; edits nothing

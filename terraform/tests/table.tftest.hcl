@@ -81,7 +81,6 @@ run "finds_tells_and_stays_when_told_to" {
   variables {
     stream_view_type    = "NEW_AND_OLD_IMAGES"
     deletion_protection = true
-    key_types           = { size = "N" }
 
     global_secondary_indexes = {
       by-owner = { hash_key = "owner", range_key = "size" }
@@ -98,7 +97,7 @@ run "finds_tells_and_stays_when_told_to" {
   }
 
   assert {
-    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { id = "S", owner = "S", size = "N" }
+    condition     = { for attribute in aws_dynamodb_table.this.attribute : attribute.name => attribute.type } == { id = "S", owner = "S", size = "S" }
     error_message = "The keys are ${jsonencode(aws_dynamodb_table.this.attribute)}."
   }
 
@@ -114,31 +113,5 @@ run "finds_tells_and_stays_when_told_to" {
   assert {
     condition     = aws_dynamodb_table.this.deletion_protection_enabled
     error_message = "The table can be deleted."
-  }
-}
-
-run "refuses_a_type_of_what_is_no_key" {
-  command         = plan
-  expect_failures = [aws_dynamodb_table.this]
-
-  module {
-    source = "./modules/table"
-  }
-
-  variables {
-    key_types = { size = "N" }
-  }
-}
-
-run "refuses_a_type_that_no_key_has" {
-  command         = plan
-  expect_failures = [var.key_types]
-
-  module {
-    source = "./modules/table"
-  }
-
-  variables {
-    key_types = { id = "SS" }
   }
 }

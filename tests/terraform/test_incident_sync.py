@@ -263,20 +263,6 @@ def test_the_dashboard_says_commands_that_there_are(incidents: Deployment) -> No
         assert set(re.findall(r"--[a-z-]+", said)) <= options, said
 
 
-def test_the_alarms_of_both_workflows_publish_to_the_topic(incidents: Deployment) -> None:
-    alarms = incidents.all("aws_cloudwatch_metric_alarm")
-    topic = incidents.one("aws_sns_topic").values
-    assert all(alarm.values["alarm_actions"] == [topic["arn"]] for alarm in alarms)
-    (allowed,) = [
-        statement
-        for statement in incidents.statements(incidents.one("aws_sns_topic_policy").values["policy"])
-        if statement.effect == "Allow"
-    ]
-    conditions = {condition["variable"]: condition["values"] for condition in allowed.conditions}
-    assert sorted(conditions["aws:SourceArn"]) == sorted(alarm.values["arn"] for alarm in alarms)
-    assert len(alarms) == 7
-
-
 def test_two_deployments_in_one_account_share_no_name(incidents: Deployment, second: Deployment) -> None:
     assert not named(incidents) & named(second)
     assert len(named(incidents)) == len(named(second)) > 30

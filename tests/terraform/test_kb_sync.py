@@ -205,20 +205,24 @@ def test_every_rule_keeps_what_it_cannot_deliver(synced: Deployment) -> None:
     assert senders(synced, DEAD_LETTERS) == PIPES | {ENDED, FAILED}
 
 
-def test_alarms_and_nobody_else_from_outside_publish_to_the_topic(synced: Deployment) -> None:
-    alarms = synced.all("aws_cloudwatch_metric_alarm")
-    topic = synced.one("aws_sns_topic").values
+@pytest.mark.parametrize(("name", "number"), [("synced", 3), ("incidents", 7)])
+def test_alarms_and_nobody_else_from_outside_publish_to_the_topic(
+    name: str, number: int, request: pytest.FixtureRequest
+) -> None:
+    deployment: Deployment = request.getfixturevalue(name)
+    alarms = deployment.all("aws_cloudwatch_metric_alarm")
+    topic = deployment.one("aws_sns_topic").values
     assert all(alarm.values["alarm_actions"] == [topic["arn"]] for alarm in alarms)
     (allowed,) = [
         statement
-        for statement in synced.statements(synced.one("aws_sns_topic_policy").values["policy"])
+        for statement in deployment.statements(deployment.one("aws_sns_topic_policy").values["policy"])
         if statement.effect == "Allow"
     ]
     assert [*allowed.principals] == [{"type": "Service", "identifiers": ["cloudwatch.amazonaws.com"]}]
-    conditions = {condition["variable"]: condition["values"] for condition in allowed.conditions}
+    conditions = {condition["variable"]: sorted(condition["values"]) for condition in allowed.conditions}
     assert conditions == {
         "aws:SourceAccount": [ACCOUNT],
-        "aws:SourceArn": [alarm.values["arn"] for alarm in alarms],
+        "aws:SourceArn": sorted(alarm.values["arn"] for alarm in alarms),
     }
-    assert len(alarms) == 3
+    assert len(alarms) == number
     assert topic["kms_master_key_id"] is None, "no alarm can use AWS's own key"

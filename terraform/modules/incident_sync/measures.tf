@@ -18,7 +18,7 @@ locals {
     change_age       = merge(local.of_function["changes"], { metric = "IteratorAge", statistic = "Maximum" })
     change_errors    = merge(local.of_function["changes"], { metric = "Errors" })
     change_throttles = merge(local.of_function["changes"], { metric = "Throttles" })
-    dead_letters     = merge(local.of_queue, { metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum" })
+    dead_letters     = merge(local.of_queue, { metric = "ApproximateNumberOfMessagesVisible" })
   }
 
   # What incident_sync.measure emits, with the dimension that Powertools adds. The service is this deployment's own, so that
@@ -47,6 +47,6 @@ locals {
   of_queue = {
     namespace  = "AWS/SQS"
     dimensions = { QueueName = module.dead_letters.name }
-    statistic  = "Sum"
+    statistic  = "Maximum"
   }
 }

@@ -18,7 +18,7 @@ resource "aws_dynamodb_table" "this" {
 
     content {
       name = attribute.value
-      type = lookup(var.key_types, attribute.value, "S")
+      type = "S"
     }
   }
 
@@ -49,12 +49,5 @@ resource "aws_dynamodb_table" "this" {
   server_side_encryption {
     enabled     = true
     kms_key_arn = var.kms_key_arn
-  }
-
-  lifecycle {
-    precondition {
-      condition     = length(setsubtract(keys(var.key_types), local.keys)) == 0
-      error_message = "key_types of table ${var.name} speaks of ${join(", ", setsubtract(keys(var.key_types), local.keys))}, by which nothing is found. Name keys of the table or its indexes alone."
-    }
   }
 }

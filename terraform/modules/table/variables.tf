@@ -4,12 +4,12 @@ variable "name" {
 }
 
 variable "hash_key" {
-  description = "Attribute that finds an item."
+  description = "Attribute that finds an item, a string."
   type        = string
 }
 
 variable "range_key" {
-  description = "Attribute that orders the items of one hash_key. Null where hash_key alone finds an item."
+  description = "Attribute that orders the items of one hash_key, a string. Null where hash_key alone finds an item."
   type        = string
   default     = null
 }
@@ -21,17 +21,6 @@ variable "global_secondary_indexes" {
     range_key = optional(string)
   }))
   default = {}
-}
-
-variable "key_types" {
-  description = "Types of those keys, of the table or an index, that are no strings (S): N is a number, B is bytes."
-  type        = map(string)
-  default     = {}
-
-  validation {
-    condition     = alltrue([for type in values(var.key_types) : contains(["S", "N", "B"], type)])
-    error_message = "Each type in key_types must be S (string), N (number) or B (bytes)."
-  }
 }
 
 variable "stream_view_type" {
