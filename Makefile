@@ -2,8 +2,8 @@
 #
 # Settings: PYTHON=python3.12 (which interpreter makes the virtual environment), DIR=.millrace (the folder of the
 # embedded AWS: a second demo runs side by side in another folder), TERRAFORM=terraform (for plan and apply). For the
-# demo: WORKFLOW=kendra_ingestion, kb_sync or incidents, and of the first OPTION=sfn or sqs (terraform/'s deploy_option)
-# and SINK=kendra or bedrock.
+# demo: WORKFLOW=kendra_ingestion, kb_sync, incidents or vectors, and of the first OPTION=sfn or sqs (terraform/'s
+# deploy_option) and SINK=kendra or bedrock. For images: REGISTRY=<account>.dkr.ecr.<region>.amazonaws.com, and BASE=<image>.
 
 PYTHON ?= python3
 DIR ?= .millrace
@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 MILLRACE := $(BIN)/millrace --dir $(DIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test soak check fix up down package plan apply bench clean
+.PHONY: help setup lock demo test soak check fix up down package images plan apply bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,12 +37,14 @@ $(VECTORS): $(READY) requirements-vectors.lock
 
 setup: $(READY) ## Make the virtual environment from the lock file
 
-lock: ## Write both lock files anew from pyproject.toml
+lock: ## Write the lock files anew from pyproject.toml
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv==$(UV_VERSION); }
 	@$(COMPILE) --extra mcp --group lambda --group local --group test --group build --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --group lambda --group vectors --output-file requirements-vectors.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --group embed-image --output-file requirements-embed-image.lock
+	@$(COMPILE) --constraint requirements-vectors.lock --group store-image --output-file requirements-store-image.lock
 
-demo: $(READY) ## Deploy a workflow to the embedded AWS, run its sample, show what became of it and an answer
+demo: $(READY) $(if $(filter vectors,$(WORKFLOW)),$(VECTORS)) ## Deploy a workflow to the embedded AWS, run its sample, show what became of it and an answer
 	@$(MILLRACE) local demo --workflow $(WORKFLOW) $(if $(OPTION),--option $(OPTION)) $(if $(SINK),--sink $(SINK))
 
 test: $(READY) $(VECTORS) ## Every check and test that this machine can run; names what it skips and why
@@ -70,6 +72,9 @@ down: $(READY) ## Stop the embedded AWS and remove its folder; always works
 
 package: $(READY) ## Build the function zips and the dependency layer (arm64) that Terraform deploys
 	@$(BIN)/python -m millrace.packaging
+
+images: $(READY) ## Build the vector store's container images and push them to your ECR
+	@$(BIN)/python -m millrace.images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(BASE),--base $(BASE))
 
 plan: package ## terraform plan with the real hashicorp/aws provider and your AWS credentials
 	@$(BIN)/python -m millrace.terraform_core -chdir=terraform init -input=false

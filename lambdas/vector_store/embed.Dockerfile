@@ -1,21 +1,25 @@
 # The embedding worker as an ECS task: the code that the Lambda function has, and `python -m vector_store.embed`.
+# `make images` builds it; so does
 #
-#   docker build --file lambdas/vector_store/embed.Dockerfile --tag millrace/embed .
+#   docker build --file lambdas/vector_store/embed.Dockerfile --platform linux/arm64 --tag millrace/embed .
 #
-# BASE is any image with Python >= 3.11; one that already has the packages is not installed into again. Others get the
-# dependency group `lambda` of pyproject.toml, at the lock file's versions.
+# BASE, BUILDER and the secret `pip` are those of the Dockerfile beside this one.
 ARG BASE=public.ecr.aws/docker/library/python:3.13-slim
-FROM ${BASE}
-ARG UV=uv==0.13.9
+ARG BUILDER=${BASE}
 
+FROM --platform=${BUILDPLATFORM} ${BUILDER} AS packages
+ARG TARGETARCH
 WORKDIR /millrace
-COPY pyproject.toml requirements.lock ./
-RUN python3 -c "import aws_lambda_powertools, aws_xray_sdk, boto3" \
-    || (python3 -m pip install --no-cache-dir "${UV}" \
-        && python3 -m uv pip install --system --no-cache --group lambda --constraints requirements.lock boto3)
-COPY lambdas/shared ./shared
-COPY lambdas/vector_store ./vector_store
+COPY lambdas/vector_store/packages.sh requirements-embed-image.lock ./
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf sh packages.sh requirements-embed-image.lock
 
-ENV PYTHONPATH=/millrace PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+FROM ${BASE}
+WORKDIR /millrace
+COPY --from=packages /millrace/packages ./packages
+# Whoever runs it may read it, whatever the checkout's modes are.
+COPY --chmod=755 lambdas/shared ./shared
+COPY --chmod=755 lambdas/vector_store ./vector_store
+
+ENV PYTHONPATH=/millrace:/millrace/packages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp
 USER 65534
 ENTRYPOINT ["python3", "-m", "vector_store.embed"]
