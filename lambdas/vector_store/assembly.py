@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import random
+from concurrent.futures import Executor
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from shared.clients import patient
+from shared.clock import Clock
+from shared.outbox import Outbox
 from shared.settings import setting
 from vector_store.deltas import Deltas
 from vector_store.errors import ConfigurationInvalid
 from vector_store.machine import Machine
 from vector_store.pointer import Pointers
+from vector_store.receipts_table import ReceiptsTable
+from vector_store.repair_exports import RepairExports
 from vector_store.run_records import RunRecords
 from vector_store.snapshots import Snapshots
 
@@ -42,6 +49,17 @@ def machine() -> Machine:
     return Machine(step_functions(), setting("COMPACTION_MACHINE_ARN"))
 
 
+def receipts_table() -> ReceiptsTable:
+    """The receipts as they are."""
+    return ReceiptsTable(dynamodb(), setting("RECEIPTS_TABLE"))
+
+
+def repair_exports(pool: Executor, clock: Clock) -> RepairExports:
+    """The way to the embedding worker."""
+    outbox = Outbox(sqs(), setting("EMBED_NDJSON_QUEUE_URL"), clock=clock, random=random.random)
+    return RepairExports(s3(), setting("STORE_BUCKET"), outbox, pool)
+
+
 def dimension() -> int:
     """Numbers of a vector."""
     return _whole("EMBED_DIMENSION")
@@ -50,6 +68,16 @@ def dimension() -> int:
 def retention() -> timedelta:
     """How long a snapshot is kept."""
     return timedelta(days=_whole("SNAPSHOT_RETENTION_DAYS"))
+
+
+def overdue_after() -> timedelta:
+    """How long a delta may wait before its collection is asked for again."""
+    return timedelta(seconds=_whole("OVERDUE_SECONDS"))
+
+
+def settle_seconds() -> int:
+    """How long a change may be on its way from the table to a delta. Without the variable a check waits for none."""
+    return _whole("SETTLE_SECONDS") if "SETTLE_SECONDS" in os.environ else 0
 
 
 def _whole(name: str) -> int:
@@ -69,6 +97,12 @@ def dynamodb() -> Any:
 def s3() -> Any:
     """S3."""
     return patient("s3")
+
+
+@cache
+def sqs() -> Any:
+    """SQS."""
+    return patient("sqs")
 
 
 @cache

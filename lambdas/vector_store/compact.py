@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.clock import Clock, SystemClock, stamp, stop_at, utc_now
+from shared.emission import Value
 from vector_store import assembly
 from vector_store.changes import Change, VectorRow
 from vector_store.deltas import BadRow, Delta, Deltas
-from vector_store.errors import ConfigurationInvalid, DeltaUnreadable, EventInvalid, PointerMoved, SnapshotInvalid
+from vector_store.errors import DeltaUnreadable, EventInvalid, PointerMoved, SnapshotInvalid
+from vector_store.measures import COUNT, publish
 from vector_store.places import COLLECTIONS
 from vector_store.pointer import Pointer, Pointers
 from vector_store.portions import Pace, portion
@@ -111,6 +113,8 @@ class Compaction:
         self._means = means
         self._call = means.token()
         self._tally = Tally()
+        self._records: int | None = None
+        """How many records the snapshot that was published shows."""
 
     def go(self, *, stop_at: float) -> dict[str, Any]:
         """The answer. `stop_at` is when, by the clock, what was merged should be published.
@@ -120,11 +124,8 @@ class Compaction:
         means, tally = self._means, self._tally
         pointer = means.pointers.read(self._collection)
         manifest = means.snapshots.manifest(pointer) if pointer else None
-        if manifest and manifest.dimension != means.dimension:
-            raise ConfigurationInvalid(
-                f"{self._collection} has vectors of dimension {manifest.dimension}, and EMBED_DIMENSION is "
-                f"{means.dimension}; set it back, or begin a new store"
-            )
+        if manifest:
+            manifest.check_dimension(self._collection, means.dimension)
         pending = means.deltas.pending(DELTAS_MAX + 1)
         known = set(manifest.deltas) if manifest else set()
         tally.known = [delta for delta in pending if delta.name in known]
@@ -141,6 +142,13 @@ class Compaction:
         aside = sum(row["aside"] for row in tally.unreadable)
         left = len(pending) - done - aside
         return _answer(IN_PROGRESS if left else COMPLETE, version, done, self._told(version, left, aside))
+
+    def measured(self) -> list[Value]:
+        """What the call has published, as metrics; of one that was discarded nothing counts."""
+        bad = ("BadRows", COUNT, self._tally.bad_count)
+        if self._records is None:
+            return [bad] if self._tally.merged else []
+        return [bad, ("ChangesMerged", COUNT, self._tally.applied), ("StoreRecords", COUNT, self._records)]
 
     def _publish_merged(
         self, waiting: list[Delta], pointer: Pointer | None, manifest: Manifest | None, stop_at: float
@@ -166,6 +174,7 @@ class Compaction:
         self._note(PUBLISHING, new.version)
         with self._timed("publish"):
             self._means.pointers.publish(self._collection, new, over=pointer)
+        self._records = new.records
         logger.info(
             "snapshot published", collection=self._collection, job=self._job, version=new.version, records=new.records
         )
@@ -338,4 +347,8 @@ def means_for(collection: str, clock: Clock) -> Means:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     clock = SystemClock()
     collection, job = asked(event)
-    return Compaction(collection, job, means_for(collection, clock)).go(stop_at=stop_at(context, clock))
+    compaction = Compaction(collection, job, means_for(collection, clock))
+    answer = compaction.go(stop_at=stop_at(context, clock))
+    if measured := compaction.measured():
+        publish(measured, collection=collection)
+    return answer

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, NamedTuple, cast
 
+from shared.batching import cut
 from shared.clock import stamp
 from shared.store_errors import Overtaken, StoreUnavailable, ask_for_all, is_missing
 from vector_store.changes import FLOAT32_BYTES, Change, VectorRow, parse_change, parse_vector
 from vector_store.errors import ChangeInvalid, DeltaUnreadable
 from vector_store.places import changes_key, vectors_prefix
 
-INDEX = "pending-index"
+INDEX, ASIDE_INDEX = "pending-index", "aside-index"
 
 ATTEMPTS_MAX = 3
 """Readings that fail before a delta is set aside."""
@@ -26,6 +27,9 @@ ATTEMPTS_MAX = 3
 KEPT_DAYS = 30
 """How long a delta that is done is remembered: longer than a message lives (14 days), or one that comes again late
 would make its delta pending again."""
+
+DONE_AT_ONCE = 100
+"""Items of one transaction (DynamoDB, "Service quotas")."""
 
 CHUNK_BYTES = 1024 * 1024
 REASON_MAX_CHARACTERS = 1_000
@@ -119,37 +123,31 @@ class Deltas:
     def pending(self, limit: int | None = None) -> list[Delta]:
         """What waits, oldest first, at most so many."""
         found: list[Delta] = []
-        more: dict[str, Any] = {}
-        while limit is None or len(found) < limit:
-            reply = ask_for_all(
-                self._place,
-                self._dynamodb.query,
-                TableName=self._table,
-                IndexName=INDEX,
-                KeyConditionExpression="#pending = :collection",
-                ExpressionAttributeNames={"#pending": "pending"},
-                ExpressionAttributeValues={":collection": {"S": self._collection}},
-                **({} if limit is None else {"Limit": limit - len(found)}),
-                **more,
-            )
+        for reply in self._pages(INDEX, "pending", {} if limit is None else {"Limit": limit}):
             found += map(self._delta, reply["Items"])
-            if not (last := reply.get("LastEvaluatedKey")):
+            if limit is not None and len(found) >= limit:
                 break
-            more = {"ExclusiveStartKey": last}
-        return found
+        return found[:limit]
+
+    def aside(self) -> int:
+        """How many deltas are set aside."""
+        return sum(reply["Count"] for reply in self._pages(ASIDE_INDEX, "aside", {"Select": "COUNT"}))
 
     def done(self, deltas: Iterable[Delta], now: datetime) -> None:
         """Let these wait no more: a published snapshot has them. Done twice is done."""
         expires = int((now + timedelta(days=KEPT_DAYS)).timestamp())
-        for delta in deltas:
-            self._write(
-                self._dynamodb.update_item,
-                Key={"id": {"S": self._id(delta.name)}},
-                UpdateExpression="SET #expires = :expires REMOVE #pending",
-                ConditionExpression="attribute_exists(#pending)",
-                ExpressionAttributeNames={"#expires": "expiresAt", "#pending": "pending"},
-                ExpressionAttributeValues={":expires": {"N": str(expires)}},
-            )
+        for some in cut(deltas, DONE_AT_ONCE):
+            updates = [self._done_with(delta, expires) for delta in some]
+            try:
+                ask_for_all(
+                    self._place,
+                    self._dynamodb.transact_write_items,
+                    TransactItems=[{"Update": {"TableName": self._table, **update}} for update in updates],
+                )
+            except Overtaken:
+                # At least one waits no more already, so each is told by itself.
+                for update in updates:
+                    self._write(self._dynamodb.update_item, **update)
 
     def failed(self, delta: Delta, reason: str) -> bool:
         """Count a reading that failed, for a fault of the delta's; at the third it is set aside. Returns whether it is.
@@ -245,6 +243,31 @@ class Deltas:
             raise
         while chunk := ask_for_all(f"the bucket {self._bucket}", partial(body.read, CHUNK_BYTES)):
             yield chunk
+
+    def _pages(self, index: str, attribute: str, more: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """What an index has of this collection, in the order of `since`."""
+        asked: dict[str, Any] = {
+            "IndexName": index,
+            "KeyConditionExpression": "#of = :collection",
+            "ExpressionAttributeNames": {"#of": attribute},
+            "ExpressionAttributeValues": {":collection": {"S": self._collection}},
+            **more,
+        }
+        while True:
+            reply = ask_for_all(self._place, self._dynamodb.query, TableName=self._table, **asked)
+            yield reply
+            if not (last := reply.get("LastEvaluatedKey")):
+                return
+            asked["ExclusiveStartKey"] = last
+
+    def _done_with(self, delta: Delta, expires: int) -> dict[str, Any]:
+        return {
+            "Key": {"id": {"S": self._id(delta.name)}},
+            "UpdateExpression": "SET #expires = :expires REMOVE #pending",
+            "ConditionExpression": "attribute_exists(#pending)",
+            "ExpressionAttributeNames": {"#expires": "expiresAt", "#pending": "pending"},
+            "ExpressionAttributeValues": {":expires": {"N": str(expires)}},
+        }
 
     def _delta(self, item: Mapping[str, Any]) -> Delta:
         return Delta(

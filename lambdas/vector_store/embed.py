@@ -89,7 +89,8 @@ class Service:
     def _work(self, letter: Letter) -> None:
         hold = Hold(self._queue, letter, seconds=HIDE_SECONDS, clock=self._clock)
         try:
-            seconds = attempt(letter, self._worker, Watch(self._stop, [self._lease.keep, hold.keep]), self._random)
+            watch = Watch(self._stop, [self._lease.keep, hold.keep])
+            seconds = attempt(self._queue, letter, self._worker, watch, self._random)
         except LeaseLost as error:
             logger.warning("the lease is lost; the message comes back", message_id=letter.message_id, reason=str(error))
             seconds = 0

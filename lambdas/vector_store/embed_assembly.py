@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from vector_store.embed_worker import Means, Worker
 from vector_store.errors import ConfigurationInvalid
 from vector_store.lease import Holder, Lease
 from vector_store.places import vectors_prefix
-from vector_store.titan import DIMENSIONS, Rate, Titan
+from vector_store.titan import DIMENSIONS, HASTY, Rate, Titan
 
 Number = TypeVar("Number", int, float)
 
@@ -50,19 +50,35 @@ def concurrency() -> int:
     )
 
 
+def dimension() -> int:
+    """Numbers of a vector."""
+    return number("EMBED_DIMENSION", int, f"one of {DIMENSIONS}", DIMENSIONS.__contains__)
+
+
 def worker(clock: Clock, pool: Executor) -> Worker:
     """The worker, whose calls to Bedrock go through the pool."""
-    dimension = number("EMBED_DIMENSION", int, f"one of {DIMENSIONS}", DIMENSIONS.__contains__)
     rate = number("EMBED_REQUESTS_PER_SECOND", float, "a number from 1", lambda value: 1 <= value < math.inf)
-    bucket = setting("STORE_BUCKET")
+    bucket, numbers = setting("STORE_BUCKET"), dimension()
     return Worker(
         Means(
             Exports(s3()),
-            lambda collection, run_id: Folder(s3(), bucket, vectors_prefix(collection, run_id), dimension=dimension),
+            lambda collection, run_id: Folder(s3(), bucket, vectors_prefix(collection, run_id), dimension=numbers),
             Runs(dynamodb(), setting("RECEIPTS_TABLE")),
-            Titan(bedrock_runtime(), dimension=dimension, rate=Rate(rate, clock), pool=pool, clock=clock),
+            Titan(bedrock_runtime(), dimension=numbers, rate=Rate(rate, clock), pool=pool, clock=clock),
             clock,
         )
+    )
+
+
+def asking_titan(clock: Clock) -> Titan:
+    """The model as it is asked for one text at a time, by somebody who waits."""
+    return Titan(
+        bedrock_runtime(),
+        dimension=dimension(),
+        rate=Rate(math.inf, clock),
+        pool=ThreadPoolExecutor(1),
+        clock=clock,
+        backoff=HASTY,
     )
 
 
@@ -73,7 +89,7 @@ def lease(holder: Holder, clock: Clock) -> Lease:
 
 def queue() -> Queue:
     """The queue of exports."""
-    return Queue(sqs(), setting("EMBED_NDJSON_QUEUE_URL"))
+    return Queue(sqs(), setting("EMBED_NDJSON_QUEUE_URL"), setting("EMBED_DEAD_LETTERS_URL"))
 
 
 @cache

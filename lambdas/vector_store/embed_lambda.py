@@ -65,7 +65,7 @@ class Consumer:
         for place, letter in enumerate(letters):
             if letter.group not in waits:
                 try:
-                    seconds = attempt(letter, self._worker, watch, self._random)
+                    seconds = attempt(self._queue, letter, self._worker, watch, self._random)
                 except LeaseLost as error:
                     logger.warning("the lease is lost; what is left comes back", reason=str(error))
                     return back + [(left, waits.get(left.group, 0)) for left in letters[place:]]

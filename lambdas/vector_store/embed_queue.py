@@ -24,6 +24,10 @@ from vector_store.telemetry import logger
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
 
+SENSELESS_RECEIVES = 5
+"""How often a message may be received that makes no sense. Its export may be on its way still; later it only keeps its
+receipt's group from going on, and the queue itself is patient, because waiting for the lease is receiving, too."""
+
 AT_ONCE = 10
 """Entries of a ChangeMessageVisibilityBatch (API model)."""
 
@@ -39,11 +43,12 @@ class Letter(NamedTuple):
 
 
 class Queue:
-    """The FIFO queue."""
+    """The FIFO queue, and that of its dead letters."""
 
-    def __init__(self, client: Any, url: str) -> None:
+    def __init__(self, client: Any, url: str, dead_letters_url: str) -> None:
         self._client = client
         self._url = url
+        self._dead_letters_url = dead_letters_url
 
     def receive(self, *, wait_seconds: int, hide_seconds: int) -> Letter | None:
         """The next message, or None when there was none for so long. It is hidden from others for `hide_seconds`.
@@ -69,6 +74,22 @@ class Queue:
             ask_for_all("the queue", self._client.delete_message, QueueUrl=self._url, ReceiptHandle=letter.receipt)
         except StoreUnavailable as error:
             logger.warning("could not delete a message", message_id=letter.message_id, reason=str(error))
+
+    def bury(self, letter: Letter) -> bool:
+        """Copy a message to the dead letters; whether that was done, after which it can be deleted."""
+        try:
+            ask_for_all(
+                "the dead letters",
+                self._client.send_message,
+                QueueUrl=self._dead_letters_url,
+                MessageBody=letter.body,
+                MessageGroupId=letter.group,
+                MessageDeduplicationId=letter.message_id,
+            )
+        except StoreUnavailable as error:
+            logger.warning("could not bury a message", message_id=letter.message_id, reason=str(error))
+            return False
+        return True
 
     def put_off(self, waits: Iterable[tuple[Letter, int]]) -> None:
         """Let messages come back after so many seconds each. Where that cannot be said they come back when they are
@@ -123,11 +144,11 @@ def pause(receives: int, random: Callable[[], float]) -> int:
     return max(1, math.ceil(jittered(receives, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, random)))
 
 
-def attempt(letter: Letter, worker: Worker, watch: Watch, random: Callable[[], float]) -> int | None:
+def attempt(queue: Queue, letter: Letter, worker: Worker, watch: Watch, random: Callable[[], float]) -> int | None:
     """Work a message. None when it is done with; or else the seconds after which it should come back.
 
-    What nobody can read comes back as well, until the queue gives it to its dead letters. Raises LeaseLost: then no
-    other message may be worked either."""
+    What makes no sense comes back a few times, and is a dead letter then. Raises LeaseLost: then no other message may
+    be worked either."""
     about = {"message_id": letter.message_id, "receives": letter.receives}
     try:
         worker.work(read_request(letter.body), watch)
@@ -138,6 +159,8 @@ def attempt(letter: Letter, worker: Worker, watch: Watch, random: Callable[[], f
         raise
     except MessageInvalid as error:
         logger.error("a message makes no sense", extra={**about, "reason": str(error)})
+        if letter.receives >= SENSELESS_RECEIVES and queue.bury(letter):
+            return None
     except StoreUnavailable as error:
         logger.warning("a message comes back later", extra={**about, "reason": str(error)})
     except Exception:

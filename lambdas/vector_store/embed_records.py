@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from shared.stream_records import SEQUENCE_DIGITS
 from vector_store.changes import RECORD_ID, check_text, parse_json, receipt_of
 from vector_store.errors import ChangeInvalid
-from vector_store.places import LINES, WORDS
+from vector_store.places import LINES, collection_of
 
 AT = re.compile(rf"\d{{1,{SEQUENCE_DIGITS}}}(?:\.\d{{8}})?", re.ASCII)
 """As an export has it: it may be padded, or a repair's, or neither."""
@@ -100,7 +100,7 @@ def _record(number: int, line: bytes | None, receipt_id: str) -> Record:
         raise _Wrong("id is missing or no text")
     if not RECORD_ID.fullmatch(record_id):
         raise _Wrong("id is neither <receipt>/<nnnnn>, a line's, nor <receipt>/<nnnnn>/<nnnnn>, a word's")
-    collection = WORDS if record_id.count("/") > 1 else LINES
+    collection = collection_of(record_id)
     if receipt_of(record_id) != receipt_id:
         raise _Wrong("id is of another receipt", record_id, collection)
     text, at = found.get("text"), found.get("at")

@@ -6,7 +6,7 @@ part, and writes the same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from shared.clock import Clock, stamp, utc_now
@@ -16,6 +16,7 @@ from vector_store.embed_request import Request
 from vector_store.embed_runs import Runs
 from vector_store.embed_watch import Watch
 from vector_store.errors import EmbeddingRefused
+from vector_store.measures import COUNT, publish
 from vector_store.places import COLLECTIONS, LINES, WORDS
 from vector_store.telemetry import logger
 from vector_store.titan import MODEL, Titan
@@ -47,12 +48,27 @@ class Worker:
     def work(self, request: Request, watch: Watch) -> None:
         """Embed an export, or the rest of one that was begun before.
 
-        Raises MessageInvalid where there is no export, StoreUnavailable, and what the watch raises; each leaves whole
-        parts, and no part that is not."""
+        Each try is measured; a bad record counts in the one that writes the run. Raises MessageInvalid where there is
+        no export, StoreUnavailable, and what the watch raises; each leaves whole parts, and no part that is not."""
         if self._means.runs.is_written(request):
             logger.info("the run is written already", receipt_id=request.receipt_id, run_id=request.run_id)
             return
         results = {name: self._result(name, request, watch) for name in COLLECTIONS}
+        throttled, written = self._means.titan.throttled, False
+        try:
+            self._embed(request, results, watch)
+            written = True
+        finally:
+            publish(
+                [
+                    ("TextsEmbedded", COUNT, sum(result.embedded for result in results.values())),
+                    ("BadRecords", COUNT, sum(len(result.bad) for result in results.values()) if written else 0),
+                    ("EmbeddingThrottled", COUNT, self._means.titan.throttled - throttled),
+                    ("RunsEmbedded", COUNT, int(written)),
+                ]
+            )
+
+    def _embed(self, request: Request, results: Mapping[str, _Result], watch: Watch) -> None:
         with self._means.exports.open(request) as export:
             for found in read_records(export, request.receipt_id):
                 results[found.collection].take(found)

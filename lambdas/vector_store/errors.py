@@ -9,6 +9,7 @@
     - StateInvalid        its merged state is damaged, of another version, or at odds with Chroma
   - PointerMoved          another compaction has published meanwhile; this one's work is discarded
   - ConsumerBusy          another consumer of the queue has the lease
+  - CheckIncomplete       a check's time has ended before it had seen everything; what it found is repaired
   - EmbeddingRefused      Bedrock refuses one text for good; it becomes a bad row, the others go on
 * ConfigurationInvalid    an environment variable is missing or makes no sense; retrying cannot help
                           (shared/settings.py)
@@ -23,6 +24,7 @@ from shared.store_errors import StoreUnavailable
 
 __all__ = [
     "ChangeInvalid",
+    "CheckIncomplete",
     "ConfigurationInvalid",
     "ConsumerBusy",
     "DeltaUnreadable",
@@ -74,6 +76,10 @@ class PointerMoved(VectorStoreError):
 
 class ConsumerBusy(VectorStoreError):
     """Another consumer of the queue has the lease. The message names the holder."""
+
+
+class CheckIncomplete(VectorStoreError):
+    """A check's time has ended before it had seen everything. The message says how far it came, and what to do."""
 
 
 class EmbeddingRefused(VectorStoreError):

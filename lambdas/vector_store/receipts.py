@@ -21,6 +21,9 @@ OF_PLACE = ("merchant_name", "place_id", "address")
 STATUSES = ("VALID", "INVALID", "PENDING")
 
 RECEIPT = "RECEIPT#"
+RECEIPT_SORT, RUN_SORT = "RECEIPT", "RUN#"
+"""The sort key of a receipt's own item, and what those of its runs begin with."""
+
 NUMBER = re.compile(r"\d{5}", re.ASCII)
 
 Match = re.Match[str]
@@ -39,6 +42,11 @@ def told_by(record: StreamRecord) -> dict[str, Message]:
         if found := form.fullmatch(sort):
             return tell(_checked(partition.removeprefix(RECEIPT), ID, "receipt_id"), found, record)
     return {}
+
+
+def is_known_kind(sort: str) -> bool:
+    """Whether an item with this sort key is one of those that concern a collection."""
+    return any(form.fullmatch(sort) for form, _ in KINDS)
 
 
 def shown(image: Item, names: Collection[str]) -> dict[str, Value]:
@@ -109,12 +117,12 @@ WORD = r"LINE#(?P<line>[^#]*)#WORD#(?P<word>[^#]*)"
 KINDS: tuple[tuple[re.Pattern[str], Tell], ...] = tuple(
     (re.compile(form, re.DOTALL), tell)
     for form, tell in (
-        (r"RECEIPT", _of_receipt),
+        (RECEIPT_SORT, _of_receipt),
         (r"LINE#(?P<line>[^#]*)", _of_line),
         (WORD, _of_word),
         (WORD + r"#LABEL#(?P<label>.*)", _of_label),
         (r"PLACE", _of_place),
-        (r"RUN#(?P<run>.*)", _of_run),
+        (RUN_SORT + r"(?P<run>.*)", _of_run),
     )
 )
 """The items' sort keys. They tell the kind even of an item whose numbers or ids are not as they should be."""

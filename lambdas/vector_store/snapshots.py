@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.object_writer import ObjectWriter
 from shared.store_errors import ask_for_all, is_missing
-from vector_store.errors import SnapshotInvalid, StoreUnavailable
+from vector_store.errors import ConfigurationInvalid, SnapshotInvalid, StoreUnavailable
 from vector_store.listing import listed
 from vector_store.pointer import Pointer
 
@@ -41,6 +41,14 @@ class Manifest(NamedTuple):
     dimension: int
     deltas: list[str]
     slots: int
+
+    def check_dimension(self, collection: str, wanted: int) -> None:
+        """Raises ConfigurationInvalid where its vectors have another dimension than they are wanted with."""
+        if self.dimension != wanted:
+            raise ConfigurationInvalid(
+                f"{collection} has vectors of dimension {self.dimension}, and EMBED_DIMENSION is {wanted}; set it "
+                "back, or begin a new store"
+            )
 
 
 class Stored(NamedTuple):
@@ -112,7 +120,9 @@ class Snapshots:
         damage: Exception | None = None
         try:
             with tarfile.open(mode="r|", bufsize=BLOCK_BYTES, fileobj=cast("IO[bytes]", source)) as archive:
-                archive.extractall(into, filter="data")
+                # Python 3.11 has it from 3.11.4 on, and Debian 12 is older.
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                archive.extractall(into)
         except (tarfile.TarError, EOFError, OSError) as error:
             damage = error
         source.drain()

@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import chain
+from heapq import merge
+from itertools import chain, groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -187,17 +188,35 @@ class State:
 
     def shown(self) -> Iterator[tuple[str, Shown]]:
         """What Chroma shows, in the order of ids. Not to be read on after a merge."""
+        return ((record_id, found) for record_id, found, _ in self.shown_and_marked())
+
+    def shown_and_marked(self) -> Iterator[tuple[str, Shown, bytes]]:
+        """The same, with the marks of the vectors."""
         with _translated():
             for *row, died, fields in self._database.execute(VISIBLE):
                 record_id, known = _record(row)
                 found = shown(record_id, Facts(known, Known(NEVER, died, NO_VECTOR, _fields(fields))))
                 assert found is not None
-                yield record_id, found
+                yield record_id, found, known.vector.mark
 
     def known(self, owners: Iterable[str]) -> dict[str, Known]:
         """What is known of some records and receipts; who is unknown is left out."""
         with _translated():
             return self._known(set(owners))
+
+    def of_receipts(self, receipts: Iterable[str]) -> dict[str, Known]:
+        """What is known of some receipts and of all their records."""
+        with _translated():
+            return self._affected(dict.fromkeys(receipts, NOTHING))
+
+    def by_receipt(self) -> Iterator[tuple[str, dict[str, Known]]]:
+        """What is known of every receipt and its records, in the order of the receipts' ids with a slash behind, as the
+        records' ids begin. Not to be read on after a merge."""
+        with _translated():
+            records = map(_record, self._database.execute(f"SELECT {RECORD} FROM record ORDER BY id"))
+            receipts = map(_receipt, self._database.execute("SELECT id, died, fields FROM receipt ORDER BY id || '/'"))
+            for receipt, known in groupby(merge(records, receipts, key=_in_order), lambda it: receipt_of(it[0])):
+                yield receipt, dict(known)
 
     def lines(self) -> Iterator[bytes]:
         """Every row that the law explains, as a line of canonical JSON, in the order of ids: equal sets of changes give
@@ -330,6 +349,12 @@ def _record(row: Sequence[Any]) -> tuple[str, Known]:
 def _receipt(row: Sequence[Any]) -> tuple[str, Known]:
     owner, died, fields = row
     return owner, Known(NEVER, died, NO_VECTOR, _fields(fields))
+
+
+def _in_order(row: tuple[str, Known]) -> str:
+    """A record's id, and a receipt's before those of its records."""
+    owner, _ = row
+    return owner if is_record(owner) else f"{owner}/"
 
 
 def _fields(text: str) -> Mapping[str, Said]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +19,7 @@ from shared.batching import cut
 from vector_store.changes import Change, Value, VectorRow, canonical
 from vector_store.chroma_store import CHUNK, ChromaStore, Hit
 from vector_store.errors import SnapshotInvalid
+from vector_store.law import mark_of
 from vector_store.pointer import Pointer
 from vector_store.scratch import scratch_folder
 from vector_store.showing import Difference, Shown
@@ -97,21 +98,34 @@ class Store:
         has. Returns who of the sample is found by its own vector.
 
         Raises SnapshotInvalid where the two are at odds."""
-        self.state.verify()
-        found, visible = self.chroma.count(), self.state.visible()
-        if found != visible:
-            raise SnapshotInvalid(f"Chroma's {self._collection} has {found} records, the merged state {visible}")
+        self._check_counts()
         expected = {it.id: it.after for it in _sample(changed)}
         vectors: dict[str, bytes] = {}
         for name, shown, vector in self.chroma.read(expected):
             if not _is_shown(shown, expected[name]):
-                raise SnapshotInvalid(f"Chroma's {self._collection} does not show record {name} as the state knows it")
+                raise self._shown_wrongly(name)
             vectors[name] = vector
         if astray := [name for name, shown in expected.items() if (name in vectors) != (shown is not None)]:
             raise SnapshotInvalid(f"Chroma's {self._collection} and the state disagree on record {astray[0]}")
         hits = self.chroma.search_each(list(vectors.values()), limit=AROUND) if vectors else []
         lost = tuple(name for name, near in zip(vectors, hits, strict=True) if not _is_found(name, near))
         return Lookups(len(vectors), lost)
+
+    def check_all(self, beat: Callable[[], None]) -> None:
+        """Hold everything that Chroma has against the state: ids, documents, metadata and vectors. `beat` is called
+        before every chunk; what it raises ends the work.
+
+        Raises SnapshotInvalid where the two are at odds."""
+        self._check_counts()
+        for part in cut(self.state.shown_and_marked(), CHUNK):
+            beat()
+            found = {name: (shown, vector) for name, shown, vector in self.chroma.read(name for name, _, _ in part)}
+            for name, expected, mark in part:
+                if name not in found:
+                    raise SnapshotInvalid(f"Chroma's {self._collection} does not have record {name}, which is visible")
+                shown, vector = found[name]
+                if not _is_shown(shown, expected) or mark_of(vector) != mark:
+                    raise self._shown_wrongly(name)
 
     def rebuild(self) -> None:
         """Make Chroma's folder new, without the places that dead records keep in its index."""
@@ -124,6 +138,16 @@ class Store:
         shutil.rmtree(self._folder / CHROMA)
         new.rename(self._folder / CHROMA)
         self.chroma = ChromaStore(self._folder / CHROMA, self._collection)
+
+    def _check_counts(self) -> None:
+        """As many as one, and each of the other's there: then no other is there either."""
+        self.state.verify()
+        found, visible = self.chroma.count(), self.state.visible()
+        if found != visible:
+            raise SnapshotInvalid(f"Chroma's {self._collection} has {found} records, the merged state {visible}")
+
+    def _shown_wrongly(self, record_id: str) -> SnapshotInvalid:
+        return SnapshotInvalid(f"Chroma's {self._collection} does not show record {record_id} as the state knows it")
 
     def search(self, vector: bytes, *, limit: int = 10, where: Mapping[str, Any] | None = None) -> list[Hit]:
         """The records nearest to a vector; see ChromaStore."""

@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger, Tracer
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "vector_store")
 """Terraform names it: two deployments in one account must not hear each other's alarms."""
 
-NAMESPACE = "VectorStore"
+NAMESPACE = "Millrace"
 
 logger = Logger(service=SERVICE)
 tracer = Tracer(service=SERVICE)

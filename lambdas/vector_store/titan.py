@@ -28,6 +28,12 @@ DIMENSIONS = (256, 512, 1024)
 
 TRIES = Backoff(first_seconds=0.2, most_seconds=10.0, attempts=12, budget_seconds=60.0)
 
+HASTY = Backoff(first_seconds=0.1, most_seconds=1.0, attempts=6, budget_seconds=5.0)
+"""For one text that somebody waits for."""
+
+TEXT_MAX_CHARACTERS = 50_000
+"""User guide, "Amazon Titan Text Embeddings models"."""
+
 PASSING = frozenset(
     {
         "InternalServerException",
@@ -44,6 +50,7 @@ PASSING = frozenset(
 REFUSAL = "ValidationException"
 """Says that the text is too long, but also that the model is not known or does not do what is asked."""
 
+THROTTLED = frozenset({"ThrottlingException", "ServiceQuotaExceededException"})
 SERVER_ERROR = 500
 
 PROBE = "text"
@@ -93,6 +100,9 @@ class Titan:
         self._backoff = backoff
         self._answers = False
         """Whether the model has embedded any text: then it is not what was configured that it refuses."""
+        self.throttled = 0
+        """How many calls Bedrock has refused because they were too many."""
+        self._counting = Lock()
 
     def embed(self, texts: Sequence[str], beat: Callable[[], None]) -> list[bytes | EmbeddingRefused]:
         """A vector a text, in their order: normalized, float32, little-endian; or why the text has none.
@@ -136,6 +146,9 @@ class Titan:
                 if isinstance(error, ClientError) and _code(error) == REFUSAL:
                     self._check_it_answers()
                     raise EmbeddingRefused(_told(error)) from error
+                if isinstance(error, ClientError) and _code(error) in THROTTLED:
+                    with self._counting:
+                        self.throttled += 1
                 if failures or not _passes(error) or not patience.wait():
                     raise StoreUnavailable(f"Bedrock does not embed: {_told(error)}") from error
 

@@ -16,7 +16,7 @@ from tests.fakes.histories import Event
 from tests.fakes.s3 import FakeS3
 from vector_store.changes import Change, VectorRow
 from vector_store.compact import COMPLETE, Compaction, Means
-from vector_store.deltas import INDEX, Delta, Deltas
+from vector_store.deltas import ASIDE_INDEX, INDEX, Delta, Deltas
 from vector_store.places import LINES
 from vector_store.pointer import Pointer, Pointers
 from vector_store.run_records import RunRecords
@@ -38,7 +38,9 @@ class World:
 
     def __init__(self) -> None:
         self.s3 = FakeS3(BUCKET)
-        self.dynamodb = FakeDynamoDB(vector_store=Table("id", {INDEX: ("pending", "since")}))
+        self.dynamodb = FakeDynamoDB(
+            vector_store=Table("id", {INDEX: ("pending", "since"), ASIDE_INDEX: ("aside", "since")})
+        )
         self.clock = FakeClock()
         self._numbers = count(1)
 
@@ -116,7 +118,10 @@ class World:
         return self.dynamodb.tables[TABLE].items[f"delta/{COLLECTION}/{delta.name}"]
 
     def deltas(self) -> Deltas:
-        return Deltas(self.dynamodb, self.s3, table=TABLE, bucket=BUCKET, collection=COLLECTION)
+        return self.deltas_of(COLLECTION)
+
+    def deltas_of(self, collection: str) -> Deltas:
+        return Deltas(self.dynamodb, self.s3, table=TABLE, bucket=BUCKET, collection=collection)
 
     def snapshots(self) -> Snapshots:
         return Snapshots(self.s3, BUCKET, COLLECTION)
@@ -129,8 +134,12 @@ class World:
         rows = list(rows)
         delta = self.deltas().vectors(run, len(rows), max(row.at for row in rows))
         lines = (json.dumps({"id": row.id, "at": row.at, "text": row.text}) for row in rows)
-        self.s3[f"{BUCKET}/{delta.key}00000.ndjson"] = "".join(f"{line}\n" for line in lines).encode()
-        self.s3[f"{BUCKET}/{delta.key}00000.f32"] = b"".join(row.vector for row in rows)
+        files = {
+            "00000.ndjson": "".join(f"{line}\n" for line in lines).encode(),
+            "00000.f32": b"".join(row.vector for row in rows),
+        }
         done = {"parts": 1, "records": len(rows), "dimension": DIMENSION, "model": "titan"}
-        self.s3[f"{BUCKET}/{delta.key}done.json"] = json.dumps(done).encode()
+        files["done.json"] = json.dumps(done).encode()
+        for name, body in files.items():
+            self.s3.put_object(Bucket=BUCKET, Key=delta.key + name, Body=body)
         return delta

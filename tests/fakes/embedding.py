@@ -32,6 +32,7 @@ from vector_store.titan import Rate, Titan
 EXPORTS, STORE = "exports", "store"
 RECEIPTS, VECTOR_STORE = "receipts", "vector-store"
 QUEUE = "https://sqs/embed-ndjson.fifo"
+DEAD_LETTERS = "https://sqs/embed-ndjson-dead-letters.fifo"
 DIMENSION = 256
 PART_RECORDS = 4
 INVOCATION_SECONDS = 300
@@ -127,7 +128,7 @@ class World:
         now = self.clock.now
         stop = Stop(self.clock, begin_nothing_at=now + INVOCATION_SECONDS - 30, leave_at=now + INVOCATION_SECONDS - 15)
         consumer = Consumer(
-            Queue(fuse.guard(self.sqs), QUEUE),
+            Queue(fuse.guard(self.sqs), QUEUE, DEAD_LETTERS),
             self.lease("lambda", fuse),
             self.worker(fuse),
             stop,
@@ -139,7 +140,7 @@ class World:
         """The ECS task's process."""
         fuse = fuse or Fuse()
         return Service(
-            Queue(fuse.guard(self.sqs), QUEUE),
+            Queue(fuse.guard(self.sqs), QUEUE, DEAD_LETTERS),
             self.lease("ecs", fuse),
             self.worker(fuse, per_second=per_second),
             stop or Stop(self.clock),
@@ -151,6 +152,11 @@ class World:
     def waiting(self) -> int:
         """Messages that are not done with."""
         return len(self.sqs.queue(QUEUE).messages)
+
+    @property
+    def buried(self) -> list[str]:
+        """The bodies of the dead letters."""
+        return [message.body for message in self.sqs.queue(DEAD_LETTERS).messages]
 
     def files(self) -> dict[str, bytes]:
         return dict(self.s3.contents(STORE))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from shared.stream_records import padded
+from tests.fakes.api_model import check_parameters
 
 Item = dict[str, Any]
 Record = dict[str, Any]
@@ -60,3 +62,36 @@ def record(number: int, keys: Item, before: Item | None, now: Item | None) -> Re
         "dynamodb": {"Keys": keys, "SequenceNumber": sequence(number), "StreamViewType": "NEW_AND_OLD_IMAGES"}
         | {name: image for name, image in images.items() if image is not None},
     }
+
+
+class ReceiptsClient:
+    """DynamoDB with the table alone, read as the check reads it, in small pages. A scan gives the partitions in some
+    order; it sees the items of `scanned`, where that is given, as it may see an older table."""
+
+    def __init__(self, receipts: Receipts, *, scanned: Receipts | None = None, page_items: int = 7) -> None:
+        self._items = receipts.items
+        self._scanned = receipts.items if scanned is None else scanned.items
+        self._page_items = page_items
+
+    def scan(self, **asked: Any) -> dict[str, Any]:
+        check_parameters("dynamodb", "Scan", asked)
+        places = sorted(self._scanned, key=lambda place: (sha256(place[0].encode()).digest(), place[1]))
+        return self._page([self._scanned[place] for place in places], asked)
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        check_parameters("dynamodb", "Query", asked)
+        assert asked["ConsistentRead"], "who does not ask for it may see an older item"
+        partition = asked["ExpressionAttributeValues"][":pk"]["S"]
+        return self._page([self._items[place] for place in sorted(self._items) if place[0] == partition], asked)
+
+    def _page(self, items: list[Item], asked: dict[str, Any]) -> dict[str, Any]:
+        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in items]
+        first = keys.index(asked["ExclusiveStartKey"]) + 1 if "ExclusiveStartKey" in asked else 0
+        page = items[first : first + self._page_items]
+        names = {asked["ExpressionAttributeNames"][name] for name in asked["ProjectionExpression"].split(", ")}
+        reply: dict[str, Any] = {
+            "Items": [{name: value for name, value in item.items() if name in names} for item in page]
+        }
+        if len(page) == self._page_items:
+            reply["LastEvaluatedKey"] = keys[first + len(page) - 1]
+        return reply

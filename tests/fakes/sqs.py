@@ -44,7 +44,7 @@ class FakeQueue:
 
 class FakeSqs:
     """Queues by URL, each made when it is first named. `throttled` entries, by their number of all that were ever sent,
-    are answered as failed."""
+    are answered as failed; `trouble` is raised where a single message is sent."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -52,6 +52,7 @@ class FakeSqs:
         self.calls: list[int] = []
         self.throttled: set[int] = set()
         self.refused: set[int] = set()
+        self.trouble: Exception | None = None
         self.out_of_order = False
         self._numbers = 0
         self._entries = 0
@@ -83,12 +84,22 @@ class FakeSqs:
             taken.append({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "-"})
         return {"Successful": taken} | ({"Failed": failed} if failed else {})
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageAttributes: dict[str, Any]) -> dict[str, Any]:
-        size = len(MessageBody.encode()) + sum(len(str(value)) for value in MessageAttributes.values())
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,
+        MessageBody: str,
+        MessageAttributes: dict[str, Any] | None = None,
+        MessageGroupId: str = "",
+        MessageDeduplicationId: str = "",
+    ) -> dict[str, Any]:
+        if self.trouble:
+            raise self.trouble
+        size = len(MessageBody.encode()) + sum(len(str(value)) for value in (MessageAttributes or {}).values())
         if size > MAX_BYTES or not MessageBody:
             raise client_error("SendMessage", "InvalidParameterValue")
-        self._numbers += 1
-        self.queue(QueueUrl).messages.append(Stored(f"m-{self._numbers}", MessageBody, "", MessageAttributes))
+        assert bool(MessageGroupId) == bool(MessageDeduplicationId) == QueueUrl.endswith(".fifo")
+        self._store(QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId, MessageAttributes)
         return {"MessageId": f"m-{self._numbers}"}
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -191,13 +202,15 @@ class FakeSqs:
                 self.clock.now = max(self.clock.now, min(item.visible_at for item in self.queue(url).messages))
         raise AssertionError(f"{url} was not empty after {limit} deliveries: {self.bodies(url)[:2]}")
 
-    def _store(self, url: str, body: str, group: str, deduplication_id: str) -> None:
+    def _store(
+        self, url: str, body: str, group: str, deduplication_id: str, attributes: dict[str, Any] | None = None
+    ) -> None:
         queue = self.queue(url)
         if deduplication_id and self.clock.now - queue.seen.get(deduplication_id, -inf) < DEDUPLICATION_SECONDS:
             return
         queue.seen[deduplication_id] = self.clock.now
         self._numbers += 1
-        queue.messages.append(Stored(f"m-{self._numbers}", body, group))
+        queue.messages.append(Stored(f"m-{self._numbers}", body, group, attributes or {}))
 
 
 def event_of(messages: list[Stored]) -> dict[str, Any]:

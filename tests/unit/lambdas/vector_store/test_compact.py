@@ -247,7 +247,9 @@ def test_an_index_that_loses_more_than_chance_does_is_made_new_or_else_refused(
     assert len(rebuilds) == rebuilt
 
 
-def test_the_functions_run_on_aws_own_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_functions_run_on_aws_own_requests(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = {
         "VECTOR_STORE_TABLE": TABLE,
         "STORE_BUCKET": BUCKET,
@@ -272,6 +274,12 @@ def test_the_functions_run_on_aws_own_requests(monkeypatch: pytest.MonkeyPatch) 
             assert (answer["status"], answer["version"], answer["deltas"]) == (COMPLETE, version, 1)
         body = assembly.s3().get_object(Bucket=BUCKET, Key=f"runs/{COLLECTION}/job.json")["Body"].read()
         assert [call["outcome"] for call in json.loads(body)["calls"]] == ["published", "published"]
+        metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+        assert [(it["collection"], it["ChangesMerged"], it["StoreRecords"], it["BadRows"]) for it in metrics] == [
+            (COLLECTION, [1.0], [0.0], [0.0])
+        ] * 2
+        compact.handler(event, context)
+        assert "CloudWatchMetrics" not in capsys.readouterr().out, "nothing was merged, and nothing is measured"
         assert collect.handler({"dryRun": True}, context) == {"dryRun": True, "removed": {"lines": [], "words": []}}
     for made in (assembly.dynamodb, assembly.s3):
         made.cache_clear()

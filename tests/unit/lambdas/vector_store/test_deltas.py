@@ -18,7 +18,7 @@ from benchmarks.tables import create_table
 from tests.fakes.receipts import at
 from tests.fakes.s3 import FakeS3, client_error
 from vector_store.changes import Change, VectorRow
-from vector_store.deltas import ATTEMPTS_MAX, INDEX, BadRow, Delta, Deltas, Unread
+from vector_store.deltas import ASIDE_INDEX, ATTEMPTS_MAX, DONE_AT_ONCE, INDEX, BadRow, Delta, Deltas, Unread
 from vector_store.embed_files import Folder, Part, written
 from vector_store.embed_records import Record, read_records
 from vector_store.errors import DeltaUnreadable, StoreUnavailable
@@ -33,7 +33,7 @@ def clients() -> Iterator[tuple[Any, Any]]:
     keys = {"region_name": "eu-west-1", "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     with mock_aws():
         dynamodb, s3 = boto3.client("dynamodb", **keys), boto3.client("s3", **keys)
-        create_table(dynamodb, TABLE, "id", {INDEX: ("pending", "since")})
+        create_table(dynamodb, TABLE, "id", {INDEX: ("pending", "since"), ASIDE_INDEX: ("aside", "since")})
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         yield dynamodb, s3
 
@@ -144,6 +144,15 @@ def test_a_delta_that_is_done_is_not_pending_again(deltas: Deltas, clients: tupl
     assert item(clients, "d-1") == done
 
 
+def test_deltas_are_done_a_hundred_at_a_time_though_one_of_them_is_done_already(deltas: Deltas) -> None:
+    many = [Delta(f"d-{number:03}", "changes", "k", 1) for number in range(DONE_AT_ONCE + 1)]
+    for delta in many:
+        deltas.register(delta, NOW)
+    deltas.done(many[7:8], NOW)
+    deltas.done([*many, Delta("never registered", "changes", "k", 1)], NOW)
+    assert deltas.pending() == []
+
+
 def test_a_delta_is_set_aside_at_the_third_reading_that_fails(deltas: Deltas, clients: tuple[Any, Any]) -> None:
     deltas.register(Delta("d-1", "changes", "k", 1), NOW)
     for attempt in range(1, ATTEMPTS_MAX):
@@ -156,6 +165,8 @@ def test_a_delta_is_set_aside_at_the_third_reading_that_fails(deltas: Deltas, cl
     assert (aside["aside"], aside["attempts"]) == ({"S": "lines"}, {"N": "3"})
     assert len(aside["reason"]["S"]) == 1_000
     assert "pending" not in aside
+    assert aside["since"] == {"S": "2026-11-22T13:00:00.000Z"}
+    assert (deltas.aside(), of("words", clients).aside()) == (1, 0)
     assert deltas.pending() == []
     assert not deltas.register(delta, NOW)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.clock import SystemClock
-from tests.fakes.embedding import QUEUE, RECEIPTS, STORE, VECTOR_STORE, World, line
+from tests.fakes.embedding import DEAD_LETTERS, QUEUE, RECEIPTS, STORE, VECTOR_STORE, World, line
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.sqs import event_of
 from vector_store import embed_assembly as assembly
@@ -16,6 +16,7 @@ from vector_store.errors import ConfigurationInvalid
 
 ENVIRONMENT = {
     "EMBED_CONCURRENCY": "4",
+    "EMBED_DEAD_LETTERS_URL": DEAD_LETTERS,
     "EMBED_DIMENSION": "256",
     "EMBED_NDJSON_QUEUE_URL": QUEUE,
     "EMBED_REQUESTS_PER_SECOND": "1000",

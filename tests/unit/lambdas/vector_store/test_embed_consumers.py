@@ -12,7 +12,7 @@ from tests.fakes.crash import Crash, Fuse
 from tests.fakes.embedding import PART_RECORDS, QUEUE, VECTOR_STORE, World, line, word
 from tests.fakes.s3 import client_error
 from tests.fakes.sqs import event_of
-from vector_store.embed_queue import pause
+from vector_store.embed_queue import LONGEST_PAUSE_SECONDS, SENSELESS_RECEIVES, pause
 from vector_store.embed_watch import Stop
 from vector_store.lease import EMBED, LEASE_SECONDS
 
@@ -166,18 +166,49 @@ def test_of_a_group_nothing_is_worked_behind_a_message_that_comes_back() -> None
     assert back == {3}
 
 
-def test_a_message_that_nobody_understands_comes_back_until_it_is_a_dead_letter(
-    world: World, consume: Consume, caplog: pytest.LogCaptureFixture
-) -> None:
-    world.sqs.queue(QUEUE).messages[0].body = '{"receipt_id": "secret/../"}'
+def once(world: World, consume: Consume) -> None:
+    """Let the queue deliver what is visible, once."""
     if consume is by_ecs:
         world.service().turn()
     else:
         consume(world)
-    assert world.waiting == 1
+
+
+def test_a_message_that_nobody_understands_comes_back_at_first(
+    world: World, consume: Consume, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.sqs.queue(QUEUE).messages[0].body = '{"receipt_id": "secret/../"}'
+    once(world, consume)
+    assert (world.waiting, world.buried) == (1, [])
     (line_,) = told(caplog, "a message makes no sense")
     assert "receipt_id is no id" in line_["reason"]
     assert "secret" not in str(line_)
+
+
+def test_a_message_that_makes_no_sense_does_not_keep_its_group_waiting(consume: Consume) -> None:
+    world = World()
+    world.export([line(1)], run_id="gone")
+    del world.s3["exports/gone.ndjson"]
+    world.export([line(1)], run_id="later")
+    body = world.sqs.bodies(QUEUE)[0]
+    for _ in range(SENSELESS_RECEIVES):
+        assert (world.buried, world.run("r1", "later")) == ([], None)
+        once(world, consume)
+        world.clock.now += LONGEST_PAUSE_SECONDS
+    once(world, consume)
+    assert (world.waiting, world.buried) == (0, [body])
+    assert world.run("r1", "later")
+
+
+def test_a_message_that_cannot_be_buried_stays(consume: Consume, caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.export([line(1)])
+    del world.s3["exports/run1.ndjson"]
+    world.sqs.queue(QUEUE).messages[0].receives = SENSELESS_RECEIVES
+    world.sqs.trouble = client_error("SendMessage", "KMS.DisabledException")
+    once(world, consume)
+    assert (world.waiting, world.buried) == (1, [])
+    assert told(caplog, "could not bury a message")
 
 
 def test_an_exception_that_nobody_expects_fails_one_message(

@@ -57,6 +57,13 @@ def request_of(world: World) -> Request:
     return Request(**json.loads(world.sqs.bodies(QUEUE)[0]))
 
 
+def measured(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The metrics that were written, a line each, without what every line has."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    names = [[metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]] for line in lines]
+    return [{name: sum(line[name]) for name in of_line} for line, of_line in zip(lines, names, strict=True)]
+
+
 def rows(world: World, name: str) -> list[dict[str, Any]]:
     return [json.loads(row) for row in world.s3[f"{STORE}/{name}"].splitlines()]
 
@@ -266,3 +273,20 @@ def test_parts_have_five_hundred_records() -> None:
     Worker(means).work(request, Watch(Stop(world.clock), []))
     sizes = [len(rows(world, f"words/delta/run1/{number:05}.ndjson")) for number in range(2)]
     assert sizes == [500, 1]
+
+
+def test_each_try_is_measured_and_a_bad_record_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    request = request_of(world)
+    throttled = client_error("InvokeModel", "ThrottlingException")
+    world.bedrock.troubles = [*[None] * 5, throttled, throttled]
+    with pytest.raises(Crash):
+        work(world, request, Fuse(20))
+    work(world, request)
+    work(world, request)
+    first, second = measured(capsys)
+    assert (first["RunsEmbedded"], first["BadRecords"], first["EmbeddingThrottled"]) == (0, 0, 2)
+    assert (second["RunsEmbedded"], second["BadRecords"], second["EmbeddingThrottled"]) == (1, 5, 0)
+    assert first["TextsEmbedded"] > 0
+    run = world.run()
+    assert run
+    assert first["TextsEmbedded"] + second["TextsEmbedded"] == int(run["lines"]) + int(run["words"])

@@ -43,6 +43,22 @@ def test_a_state_is_as_it_was_when_it_is_opened_again(path: Path) -> None:
     assert [it.name for it in path.parent.iterdir()] == [path.name]
 
 
+def test_receipts_come_with_their_records_in_the_order_of_ids_that_go_on_with_a_slash(path: Path) -> None:
+    store = Store(path)
+    ids = ["R1", "R1-2", "R1.x", "R10", "R"]
+    store.take(*(Change(f"{it}/{line:05}", at(1), born=True) for it in ids for line in (1, 2)))
+    store.take(
+        Change("R1", at(2), set={"x": 1}), Change("R1-2", at(2), set={"x": 1}), Change("alone", at(2), died=True)
+    )
+    found = dict(store.state.by_receipt())
+    assert list(found) == sorted([*ids, "alone"], key=lambda it: f"{it}/")
+    assert found["R1"] == store.state.of_receipts(["R1"])
+    assert found["R1"].keys() == {"R1", "R1/00001", "R1/00002"}
+    assert found["R"].keys() == {"R/00001", "R/00002"}
+    assert found["alone"]["alone"].died == at(2)
+    assert store.state.of_receipts(["R1.x", "unknown"]) == found["R1.x"]
+
+
 def test_a_state_of_another_version_is_refused_by_name(path: Path) -> None:
     State.create(path).close()
     with sqlite3.connect(path) as database:

@@ -98,6 +98,59 @@ def test_a_search_filters_by_metadata(store: Store) -> None:
         store.search(vector(0, 1, 2))
 
 
+class Counted:
+    """Counts the chunks."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    def __call__(self) -> None:
+        self.beats += 1
+
+
+def published(store: Store) -> list[str]:
+    records = [f"R1/{number:05}" for number in range(5)]
+    vectors = [embedded(it, 1, 1, place) for place, it in enumerate(records)]
+    store.merge([born(it, 1, x=0.1, text=it) for it in records], vectors, NOW)
+    return records
+
+
+def test_all_that_chroma_has_is_held_against_the_state_in_chunks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vector_store.store.CHUNK", 2)
+    published(store)
+    beat = Counted()
+    store.check_all(beat)
+    assert beat.beats == 3
+
+
+def test_a_record_that_chroma_shows_otherwise_is_found_wherever_it_is(store: Store) -> None:
+    records = published(store)
+    collection = store.chroma._collection
+
+    def another(**said: Any) -> None:
+        collection.delete(ids=[records[3]])
+        whole: dict[str, Any] = {
+            "ids": [records[3]],
+            "documents": [records[3]],
+            "metadatas": [{"receipt_id": "R1", "line": 3, "x": 0.1}],
+            "embeddings": [[1.0, 3.0]],
+        }
+        collection.add(**whole | said)
+
+    another()
+    store.check_all(Counted())
+    for said in ({"documents": ["x"]}, {"metadatas": [{"line": 3}]}, {"embeddings": [[1.0, 4.0]]}):
+        another(**said)
+        with pytest.raises(SnapshotInvalid, match=f"does not show record {records[3]} as the state knows it"):
+            store.check_all(Counted())
+    another(ids=["R1/99999"])
+    with pytest.raises(SnapshotInvalid, match=f"does not have record {records[3]}"):
+        store.check_all(Counted())
+    collection.delete(ids=["R1/99999"])
+    with pytest.raises(SnapshotInvalid, match="has 4 records, the merged state 5"):
+        store.check_all(Counted())
+
+
 def test_an_empty_store_finds_nothing(store: Store) -> None:
     assert store.search(vector(0, 1)) == []
     assert store.check([]) == Lookups(0, ())
