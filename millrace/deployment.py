@@ -1,7 +1,7 @@
 """Which deployment of Millrace a command talks to, on AWS or on the embedded AWS, and clients for it.
 
-A deployment is what Terraform's outputs say (docs/architecture.md, "Names that Terraform gives"; docs/kb_sync.md
-and docs/incident_sync.md, "Terraform"). They are looked for in this order:
+A deployment is what Terraform's outputs say (docs/architecture.md, "Names that Terraform gives"; docs/kb_sync.md,
+docs/incident_sync.md and docs/vector_store.md, "Terraform"). They are looked for in this order:
 
 1. a file that was named (`--outputs`, MILLRACE_OUTPUTS): what `terraform output -json` printed
 2. `<folder>/deployment.json`, while the embedded AWS of that folder is running
@@ -43,6 +43,7 @@ class Workflow(StrEnum):
     KENDRA_INGESTION = "kendra_ingestion"
     KB_SYNC = "kb_sync"
     INCIDENT_SYNC = "incident_sync"
+    VECTOR_STORE = "vector_store"
 
     @property
     def with_its_needs(self) -> frozenset[Workflow]:
@@ -145,6 +146,44 @@ class IncidentSync:
 
 
 @dataclass(frozen=True)
+class VectorFunctions:
+    """Names of the vector store's functions that are called by name."""
+
+    search: str
+    check: str
+    collect: str
+    overdue: str
+
+
+@dataclass(frozen=True)
+class VectorDeadLetters:
+    """URLs of the queues that hold what could not be worked: of both queues of changes, of files to embed, of the
+    receipts' stream."""
+
+    changes: str
+    embed: str
+    stream: str
+
+
+@dataclass(frozen=True)
+class VectorStore:
+    """The outputs of vector_store."""
+
+    compaction_state_machine_arn: str
+    flights_table: str
+    receipts_table: str
+    vector_store_table: str
+    store_bucket: str
+    embed_consumer: str
+    queue_mode: str
+    embed_queue_url: str
+    lines_queue_url: str
+    words_queue_url: str
+    vector_dead_letter_queue_urls: VectorDeadLetters
+    vector_functions: VectorFunctions
+
+
+@dataclass(frozen=True)
 class Deployment:
     """What is deployed together: a workflow that is not is None. `endpoint` is None on AWS; `source` says where the
     outputs were read."""
@@ -154,6 +193,7 @@ class Deployment:
     kendra_ingestion: KendraIngestion | None = None
     kb_sync: KbSync | None = None
     incident_sync: IncidentSync | None = None
+    vector_store: VectorStore | None = None
     endpoint: str | None = None
     source: str = ""
 
@@ -182,6 +222,13 @@ class Deployment:
             raise self._lacks(Workflow.INCIDENT_SYNC)
         return self.incident_sync
 
+    @property
+    def store(self) -> VectorStore:
+        """Raises NotDeployed."""
+        if self.vector_store is None:
+            raise self._lacks(Workflow.VECTOR_STORE)
+        return self.vector_store
+
     def state_machine_of(self, workflow: Workflow) -> str:
         """The ARN of the machine that is the workflow. Raises NotDeployed."""
         match workflow:
@@ -191,6 +238,8 @@ class Deployment:
                 return self.sync.kb_sync_state_machine_arn
             case Workflow.INCIDENT_SYNC:
                 return self.incidents.incident_sync_state_machine_arn
+            case Workflow.VECTOR_STORE:
+                return self.store.compaction_state_machine_arn
 
     def _lacks(self, workflow: Workflow) -> NotDeployed:
         there = ", ".join(self.workflows) or "nothing"
@@ -238,12 +287,14 @@ def from_outputs(outputs: Mapping[str, Any], source: str, endpoint: str | None =
     ingestion = reading.kendra_ingestion() if Workflow.KENDRA_INGESTION in workflows else None
     sync = reading.kb_sync() if Workflow.KB_SYNC in workflows else None
     incidents = reading.incident_sync(sync) if Workflow.INCIDENT_SYNC in workflows else None
+    store = reading.vector_store() if Workflow.VECTOR_STORE in workflows else None
     reading.complain()
     return Deployment(
         **common,
         kendra_ingestion=ingestion,
         kb_sync=sync,
         incident_sync=incidents,
+        vector_store=store,
         endpoint=endpoint,
         source=source,
     )
@@ -296,11 +347,25 @@ class _Reading:
             return None
         return IncidentSync(**texts, source=found)
 
+    def vector_store(self) -> VectorStore:
+        dead_letters = VectorDeadLetters(**self._texts_in("vector_dead_letter_queue_urls", VectorDeadLetters))
+        functions = VectorFunctions(**self._texts_in("vector_functions", VectorFunctions))
+        maps = ("vector_dead_letter_queue_urls", "vector_functions")
+        always: Any = self.texts(*(field.name for field in fields(VectorStore) if field.name not in maps))
+        return VectorStore(**always, vector_dead_letter_queue_urls=dead_letters, vector_functions=functions)
+
     def texts(self, *names: str) -> dict[str, str]:
         """Those outputs; of one that is missing, an empty text until `complain`."""
-        found = {name: self._outputs[name] for name in names if isinstance(self._outputs.get(name), str)}
-        self._missing += [name for name in names if not found.get(name)]
-        return {name: found.get(name, "") for name in names}
+        return self._texts(self._outputs, "", names)
+
+    def _texts_in(self, output: str, kind: type[VectorDeadLetters | VectorFunctions]) -> dict[str, str]:
+        """What this kind has of an output that is a map, as `texts`."""
+        return self._texts(self._outputs.get(output) or {}, f"{output}.", [field.name for field in fields(kind)])
+
+    def _texts(self, found: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, str]:
+        there = {name: found[name] if isinstance(found.get(name), str) else "" for name in names}
+        self._missing += [f"{prefix}{name}" for name, text in there.items() if not text]
+        return there
 
     def complain(self) -> None:
         """Raise NoDeployment where something was missing."""

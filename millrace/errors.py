@@ -7,9 +7,12 @@
   - NotFound              1  the job, execution or report that was asked for does not exist
   - AlreadyRunning        4  an execution holds this job's lock at this moment
   - NotRunning            1  the job that was to be stopped is not running
-  - NotSetAside           1  the incident that was to be tried again does not wait for a person
+  - NotSetAside           1  the incident or delta that was to be tried again does not wait for a person
+  - PointerMoved          1  a compaction has published meanwhile, so the pointer was not set back
+  - NotEmbedded           1  what was sent to be embedded cannot be merged; the message says where it stands
   - PlaceTaken            1  another job's manifest lies where this one's would go, or where this one's was
   - UploadFailed          1  a file did not arrive; the manifest was not written, so no job began
+  - FunctionFailed        1  a function that was called by name failed; its own error and message are told
   - StillRunning          1  the time limit of a wait has passed; the job itself goes on
   - AwsError              1  AWS refused or could not be reached
 """
@@ -74,12 +77,30 @@ class NotSetAside(MillraceError):
     pass
 
 
+class PointerMoved(MillraceError):
+    pass
+
+
+class NotEmbedded(MillraceError):
+    pass
+
+
 class PlaceTaken(MillraceError):
     pass
 
 
 class UploadFailed(MillraceError):
     pass
+
+
+class FunctionFailed(MillraceError):
+    """`error` is the name of the function's own error, `reason` its message."""
+
+    def __init__(self, function: str, error: str, reason: str, advice: str = "") -> None:
+        super().__init__(f"{function} failed ({error}: {reason}); {advice or f'its log is /aws/lambda/{function}'}")
+        self.function = function
+        self.error = error
+        self.reason = reason
 
 
 class StillRunning(MillraceError):
@@ -101,6 +122,7 @@ _ADVICE = {
     "ResourceNotFoundException": "the deployment's outputs are out of date; run terraform apply",
     "StateMachineDoesNotExist": "the deployment's outputs are out of date; run terraform apply",
     "ProvisionedThroughputExceededException": "wait a moment and repeat the command",
+    "TooManyRequestsException": "wait a moment and repeat the command",
     "ThrottlingException": "wait a moment and repeat the command",
 }
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli import incidents, mcp, pipeline, recovery, syncing
+from millrace.cli import incidents, mcp, pipeline, recovery, store, syncing
 from millrace.cli.context import Context
 from millrace.cli.group import Group
 from millrace.errors import ExitCode
@@ -16,7 +16,7 @@ from millrace.local import commands as local
 EXIT_CODES = ", ".join(f"{code.value} {code.meaning}" for code in ExitCode)
 HELP = f"""
 Hand documents to the ingestion pipeline, keep knowledge bases up to date with their buckets and with closed incidents,
-and see what became of all of them, on AWS or on the embedded AWS.
+keep the vector store true to its receipts, and see what became of all of them, on AWS or on the embedded AWS.
 
 Exit codes: {EXIT_CODES}.
 """
@@ -57,4 +57,5 @@ recovery.add_to(app)
 syncing.add_to(app)
 mcp.add_to(app)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(store.app, name="store")
 app.add_typer(local.app, name="local")

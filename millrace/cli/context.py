@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from millrace import deployment, search
+from millrace import deployment, functions, search
 from millrace.deployment import Deployment, Workflow
 from millrace.errors import UsageError
 from millrace.executions.adapter import Executions
@@ -25,6 +25,7 @@ from millrace.incidents.waiting import WaitingTable
 from millrace.jobs import Jobs
 from millrace.reports import Reports
 from millrace.search import Search
+from millrace.store.table import StoreTable
 from millrace.syncs import Syncs
 
 WIDTH_WITHOUT_TERMINAL = 160
@@ -63,6 +64,10 @@ class Context:
             self.notes.print(f"talking to {found.describe()}", markup=False, soft_wrap=True)
         return found
 
+    def call(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """What a function answers to an event. Raises FunctionFailed."""
+        return functions.call(self.deployment.client("lambda", **functions.INVOKE_SETTINGS), function, event).said
+
     def client(self, service: str) -> Any:
         """A client for the deployment; each service's is made once."""
         if service not in self._clients:
@@ -73,6 +78,11 @@ class Context:
     def executions(self) -> Executions:
         """Those of kendra_ingestion."""
         return self.executions_of(Workflow.KENDRA_INGESTION)
+
+    @property
+    def compactions(self) -> Executions:
+        """Those of vector_store."""
+        return self.executions_of(Workflow.VECTOR_STORE)
 
     def executions_of(self, workflow: Workflow) -> Executions:
         """Raises NotDeployed."""
@@ -105,6 +115,16 @@ class Context:
         return Stores(self.client("dynamodb"), self.client("s3"), self.deployment.incidents)
 
     @cached_property
+    def flights(self) -> Syncs:
+        """The requests for compactions, by collection."""
+        return Syncs(self.client("dynamodb"), self.deployment.store.flights_table)
+
+    @cached_property
+    def store_table(self) -> StoreTable:
+        """What waits for the vector store, and what of it is published."""
+        return StoreTable(self.client("dynamodb"), self.deployment.store.vector_store_table)
+
+    @cached_property
     def search(self) -> Search:
         return search.of(self.deployment, self.client)
 
@@ -119,12 +139,14 @@ class Context:
         return 0.2 if self.deployment.embedded else 1.0
 
 
-def settings_of(option: str, settings: Iterable[str]) -> dict[str, Any]:
+def settings_of(
+    option: str, settings: Iterable[str], is_name: Callable[[str], bool] = str.isidentifier
+) -> dict[str, Any]:
     """`NAME=VALUE`, given with this option: a value that is JSON is that value, any other a text. Raises UsageError."""
     found: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals or not is_name(name):
             raise UsageError(f"{option} {setting!r} is not NAME=VALUE")
         try:
             found[name] = json.loads(text)

@@ -10,10 +10,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from millrace import submission
+from millrace.cli.compaction import row_of_compaction, watch_compaction
 from millrace.cli.context import Context, settings_of
 from millrace.cli.incidents import row_of_run, watch_run
 from millrace.cli.printing import (
     FIRST_USE,
+    compactions_table,
     equation,
     incident_runs_table,
     plain,
@@ -174,6 +176,8 @@ def watch(
         raise typer.Exit(watch_sync(context, find_execution(context, chosen, job), time_limit).exit_code)
     if chosen is Workflow.INCIDENT_SYNC:
         raise typer.Exit(watch_run(context, find_execution(context, chosen, job), time_limit).exit_code)
+    if chosen is Workflow.VECTOR_STORE:
+        raise typer.Exit(watch_compaction(context, find_execution(context, chosen, job), time_limit).exit_code)
     execution = last_execution_of(context, job_of(context, job)) if job else _newest(context)
     raise typer.Exit(watch_to_its_end(context, execution, job, time_limit).exit_code)
 
@@ -250,6 +254,7 @@ ROWS = {
     Workflow.KENDRA_INGESTION: (_run, runs_table),
     Workflow.KB_SYNC: (run_of_sync, syncs_table),
     Workflow.INCIDENT_SYNC: (row_of_run, incident_runs_table),
+    Workflow.VECTOR_STORE: (row_of_compaction, compactions_table),
 }
 """What a row of `millrace runs` says, and how a table shows it."""
 

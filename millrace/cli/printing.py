@@ -20,6 +20,7 @@ FIRST_USE = {
     Workflow.KENDRA_INGESTION: "hand in a folder: millrace submit FOLDER --watch",
     Workflow.KB_SYNC: "ask for a sync: millrace sync --wait",
     Workflow.INCIDENT_SYNC: "run it: millrace incidents sync --wait",
+    Workflow.VECTOR_STORE: "embed an export: millrace store embed RECEIPT FILE --wait",
 }
 """How a workflow is used for the first time."""
 
@@ -103,6 +104,51 @@ def incident_runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
     table = _table("status", "became", "began", "seconds", "execution")
     for run in runs:
         table.add_row(run["status"], plain(run["became"]), *_time_of(run), run["name"])
+    return table
+
+
+def compactions_table(runs: Iterable[Mapping[str, Any]]) -> Table:
+    """A row an execution of compaction: which ticket it took, what became of it, and the version then."""
+    table = _table("status", "collection", "ticket", "became", "began", "seconds", "execution")
+    for run in runs:
+        became = f"{run['became']}, version {run['version'] or 'none'}" if run["job"] else run["became"]
+        became = became or run["error"] or "-"
+        ticket = str(run["ticket"] or "-")
+        table.add_row(run["status"], run["collection"] or "-", ticket, became, *_time_of(run), run["name"])
+    return table
+
+
+def deltas_table(deltas: Iterable[Mapping[str, Any]]) -> Table:
+    """A row a delta that is set aside."""
+    table = _table("delta", "kind", "records", "since", "attempts", "reason")
+    for each in deltas:
+        numbers = str(each["records"]), each["since"], str(each["attempts"])
+        table.add_row(plain(each["delta"]), each["kind"], *numbers, plain(each["reason"] or "-"))
+    return table
+
+
+def queues_table(queues: Mapping[str, Mapping[str, int]]) -> Table:
+    """A row a queue: about how many messages it has."""
+    table = _table("queue", "waiting", "under way", "delayed")
+    for name, messages in queues.items():
+        table.add_row(name, *(str(number) for number in messages.values()))
+    return table
+
+
+def snapshots_table(snapshots: Iterable[Mapping[str, Any]]) -> Table:
+    """A row a snapshot that is kept."""
+    table = _table("version", "made", "records", "MB", "snapshot")
+    for each in snapshots:
+        size = f"{each['bytes'] / 1e6:.1f}"
+        table.add_row(str(each["version"]), each["made"], str(each["records"]), size, each["snapshot"])
+    return table
+
+
+def differences_table(examples: Iterable[Mapping[str, str]]) -> Table:
+    """A row an example of what a check has found."""
+    table = _table("record", "what")
+    for each in examples:
+        table.add_row(plain(each["id"]), plain(each["what"]))
     return table
 
 

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from millrace import retrying, stopping, submission
+from millrace.cli.compaction import redrive_compaction
 from millrace.cli.context import Context
 from millrace.cli.pipeline import refuse_if_running
 from millrace.cli.printing import by_code, retried, say
 from millrace.cli.watching import (
     SECONDS_TO_WATCH,
+    OfWorkflow,
     TimeLimit,
     WatchIt,
     execution_of_upload,
@@ -21,6 +23,7 @@ from millrace.cli.watching import (
     last_execution_of,
     watch_to_its_end,
 )
+from millrace.deployment import Workflow
 from millrace.errors import AlreadyRunning, ExitCode, NotFound, NotRunning, PlaceTaken, UsageError
 from millrace.executions.adapter import Execution, manifest_of
 from millrace.executions.redriving import Way, way_on
@@ -30,6 +33,11 @@ from millrace.retrying import Origin
 from millrace.submission import Submission
 
 ABORT_CAUSE = "millrace stop --now"
+INSTEAD: Mapping[Workflow | None, str] = {
+    Workflow.KB_SYNC: "millrace sync SOURCE --wait",
+    Workflow.INCIDENT_SYNC: "millrace incidents sync --wait",
+}
+"""What to type for workflows whose requests outlive their executions."""
 REPLACEABLE = ("FAILED", "STOPPED")  # the states of a job whose own manifest still lies where a retry's goes
 
 
@@ -199,15 +207,26 @@ def _abort(context: Context, job: Job, execution: Execution) -> None:
 
 def redrive(
     ctx: typer.Context,
-    job: Annotated[str, typer.Argument(help="The id of a job that failed, was stopped or was aborted.")],
+    job: Annotated[
+        str,
+        typer.Argument(
+            help="The id of a job that failed, was stopped or was aborted; of vector_store an execution's name or ARN."
+        ),
+    ],
+    workflow: OfWorkflow = None,
     watch_it: WatchIt = False,
     time_limit: TimeLimit = SECONDS_TO_WATCH,
 ) -> None:
     """Take up a job that has not finished, without doing again what is done.
 
-    An execution that was cut off is redriven; after a failure or a stop a new one starts for the same manifest.
+    An execution that was cut off is redriven; after a failure or a stop a new one starts for the same manifest, or the
+    same collection.
     """
     context: Context = ctx.obj
+    if workflow in INSTEAD:
+        raise UsageError(f"an execution of {workflow} is not taken up, what it left is served: {INSTEAD[workflow]}")
+    if context.workflow(workflow) is Workflow.VECTOR_STORE:
+        raise typer.Exit(redrive_compaction(context, job, watch=watch_it, time_limit=time_limit))
     found = job_of(context, job)
     last = last_execution_of(context, found)
     way = way_on(found.status, last, view_of(context.executions.history(last.arn).read()))

@@ -13,11 +13,11 @@ from millrace.cli.watching import SECONDS_TO_WATCH, TimeLimit, show_execution, t
 from millrace.deployment import SyncSource, Workflow
 from millrace.errors import ExitCode
 from millrace.executions.adapter import Execution
-from millrace.executions.sync_outcome import SyncOutcome, advice, in_words, key_of_input, sync_outcome_of
-from millrace.executions.view import RunView, view_of
+from millrace.executions.flights import glance, in_words
+from millrace.executions.sync_outcome import SyncOutcome, advice, key_of_input, sync_outcome_of
+from millrace.executions.view import RunView
 
 GOING_ON = "the request stays in place and is served: millrace watch --workflow kb_sync {name}"
-FIRST_EVENTS = 25  # enough to hold Register with a few retries, which knows the ticket
 Source = Annotated[
     str | None,
     typer.Argument(metavar="[SOURCE]", help="A name in sync_sources of terraform/; not needed where there is one."),
@@ -56,8 +56,7 @@ def sync(
         say(context.console, f"see what becomes of it: millrace watch --workflow kb_sync {execution.name}")
         return
     outcome = watch_sync(context, execution, time_limit)
-    covered = outcome.job is not None or outcome.exit_code is ExitCode.FAILED
-    raise typer.Exit(outcome.exit_code if covered else ExitCode.FAILED)
+    raise typer.Exit(outcome.exit_code_of_wait)
 
 
 def ask(context: Context, source: SyncSource, *, wait: bool) -> Execution:
@@ -74,16 +73,8 @@ def watch_sync(context: Context, execution: Execution, time_limit: float) -> Syn
 def _conclude(context: Context, view: RunView, key: str | None) -> SyncOutcome:
     outcome = sync_outcome_of(view)
     source = context.deployment.sync.name_of(key or "unknown")
-    facts = {
-        "source": source,
-        "key": key,
-        "became": outcome.status,
-        "ticket": outcome.ticket,
-        "job": outcome.job.as_dict() if outcome.job else None,
-        "owner": outcome.owner,
-    }
     message = in_words(view.cause) if view.error else None
-    took = tell_end(context, view, outcome.exit_code, message, **facts)
+    took = tell_end(context, view, outcome.exit_code, message, source=source, key=key, **outcome.as_dict())
     console = context.console
     if outcome.exit_code is ExitCode.FAILED:
         say(console, advice(view.error, view, source))
@@ -100,10 +91,7 @@ def _conclude(context: Context, view: RunView, key: str | None) -> SyncOutcome:
 
 def run_of_sync(context: Context, execution: Execution) -> dict[str, Any]:
     """One row of `millrace runs --workflow kb_sync`."""
-    executions = context.executions_of(Workflow.KB_SYNC)
-    described = executions.describe(execution.arn)
-    view = view_of(executions.history(described.arn, page=FIRST_EVENTS).first_page())
-    outcome = sync_outcome_of(view if described.output is None else RunView(view.status, output=described.output))
+    described, outcome = glance(context.executions_of(Workflow.KB_SYNC), execution.arn, sync_outcome_of)
     key = key_of_input(described.input)
     return {
         "name": described.name,

@@ -91,13 +91,20 @@ def show(context: Context, views: Iterator[RunView], going_on: str) -> RunView:
 
 
 def show_execution(
-    context: Context, workflow: Workflow, execution: Execution, time_limit: float, going_on: str
+    context: Context,
+    workflow: Workflow,
+    execution: Execution,
+    time_limit: float,
+    going_on: str,
+    *,
+    redrives: int = 0,
 ) -> RunView:
-    """Show an execution until it has ended, and return what it was then; `going_on` has a place for its `name`."""
+    """Show an execution until it has ended (after so many redrives), and return what it was then; `going_on` has a
+    place for its `name`."""
     history = context.executions_of(workflow).history(execution.arn)
     pace = Pace(every=context.seconds_between_looks, at_most=time_limit)
     said = going_on.format(name=execution.name)
-    return show(context, follow(history, pace, going_on=said), said)
+    return show(context, follow(history, pace, redrives=redrives, going_on=said), said)
 
 
 def tell_end(context: Context, view: RunView, exit_code: ExitCode, message: str | None, **facts: object) -> float:

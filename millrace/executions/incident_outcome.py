@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.errors import ExitCode
+from millrace.executions.flights import in_words
 from millrace.executions.outcome import object_in
-from millrace.executions.sync_outcome import CoveringJob, covering_job, in_words
+from millrace.executions.sync_outcome import CoveringJob, covering_job
 from millrace.executions.view import RunView, Status
 
 SYNC_DONE = "SyncDone"  # the state whose output has the counts of all passes

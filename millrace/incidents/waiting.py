@@ -4,11 +4,12 @@ index, and the two changes that a person may make to it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from millrace.backlog import Backlog, timestamp
 from millrace.errors import NotFound, NotSetAside
 
 INDEX = "waits-for-index"
@@ -44,17 +45,6 @@ class Waiting:
             "attempts": self.attempts,
             "reason": self.reason,
         }
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """How many wait for one thing, and since when the oldest of them does (ISO 8601; None: none waits)."""
-
-    number: int
-    oldest: str | None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class WaitingTable:
@@ -137,11 +127,6 @@ class WaitingTable:
 def key_of(incident_id: str) -> dict[str, Any]:
     """Of an incident's item."""
     return {"id": {"S": f"{ITEM}{incident_id}"}}
-
-
-def timestamp(now: datetime) -> str:
-    """As the table keeps times: ISO 8601 UTC with milliseconds."""
-    return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _waiting(said: Mapping[str, Any]) -> Waiting:

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from millrace.errors import MillraceError
+from millrace.backlog import timestamp
+from millrace.errors import FunctionFailed, MillraceError
 from millrace.executions.incident_outcome import SyncCounts
-from millrace.incidents.waiting import timestamp
+from millrace.functions import call
 from millrace.mcp_server.waiting import Wait
 
-INVOKE_SETTINGS: Mapping[str, Any] = {"read_timeout": 930, "tcp_keepalive": True}
-"""For the client: an invocation may take Lambda's longest time, 900 s, without a byte on the connection."""
 SECONDS_BETWEEN_TRIES = 5.0
 MOST_TRIES = 5
 """Of a pass whose stores are not available."""
@@ -47,7 +46,7 @@ class Worked(NamedTuple):
 
 
 class BatchSync:
-    """The function; `client` is Lambda's, made with INVOKE_SETTINGS."""
+    """The function; `client` is Lambda's, made with functions.INVOKE_SETTINGS."""
 
     def __init__(self, client: Any, function: str) -> None:
         self._client = client
@@ -55,7 +54,7 @@ class BatchSync:
 
     def begin(self, run: str, started_at: str) -> int:
         """Let Lambda work one pass, whenever it does; the HTTP status."""
-        event = _event(run, 1, started_at)
+        event = json.dumps(_event(run, 1, started_at)).encode()
         said = self._client.invoke(FunctionName=self.function, InvocationType="Event", Payload=event)
         return int(said["StatusCode"])
 
@@ -65,24 +64,14 @@ class BatchSync:
         Raises PassBusy, StoreUnavailable, PassFailed.
         """
         try:
-            said = self._client.invoke(FunctionName=self.function, Payload=_event(run, number, started_at))
+            answer = call(self._client, self.function, _event(run, number, started_at))
         except ClientError as error:
             if error.response["Error"]["Code"] == "TooManyRequestsException":
                 raise PassBusy from error
             raise
-        answer = json.loads(said["Payload"].read())
-        if "FunctionError" in said:
-            raise self._failure(answer)
-        return Worked(SyncCounts.of({**answer, "passes": 1}), int(said["StatusCode"]))
-
-    def _failure(self, answer: Mapping[str, Any]) -> Exception:
-        name, message = answer.get("errorType", "Unknown"), answer.get("errorMessage", "no message")
-        if name in _WAITED_OUT:
-            return _WAITED_OUT[name](message)
-        return PassFailed(
-            f"{self.function} failed ({name}: {message}); nothing is lost, what it had not marked still waits, so it "
-            f"is safe to call again; the function's log is /aws/lambda/{self.function}"
-        )
+        except FunctionFailed as failed:
+            raise _failure(failed) from failed
+        return Worked(SyncCounts.of({**answer.said, "passes": 1}), answer.status_code)
 
 
 def passes(batch: BatchSync, run: str, started_at: str, wait: Wait) -> Iterator[Worked]:
@@ -135,5 +124,14 @@ def _going_on(function: str, number: int, total: SyncCounts) -> str:
     )
 
 
-def _event(run: str, number: int, started_at: str) -> bytes:
-    return json.dumps({"run": run, "pass": number, "startedAt": started_at}).encode()
+def _failure(failed: FunctionFailed) -> Exception:
+    if waited_out := _WAITED_OUT.get(failed.error):
+        return waited_out(failed.reason)
+    return PassFailed(
+        f"{failed.function} failed ({failed.error}: {failed.reason}); nothing is lost, what it had not marked still "
+        f"waits, so it is safe to call again; the function's log is /aws/lambda/{failed.function}"
+    )
+
+
+def _event(run: str, number: int, started_at: str) -> dict[str, Any]:
+    return {"run": run, "pass": number, "startedAt": started_at}

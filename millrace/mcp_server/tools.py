@@ -17,10 +17,11 @@ from millrace.executions.incident_outcome import SyncCounts, advice, cause_in_wo
 from millrace.executions.sync_outcome import COUNTED, CoveringJob
 from millrace.executions.view import RunView, Status
 from millrace.executions.watching import Pace, follow
+from millrace.functions import INVOKE_SETTINGS
 from millrace.incidents.runs import start_run
 from millrace.incidents.waiting import WaitsFor
 from millrace.mcp_server import results
-from millrace.mcp_server.batches import INVOKE_SETTINGS, BatchSync, moment, passes
+from millrace.mcp_server.batches import BatchSync, moment, passes
 from millrace.mcp_server.telling import sentence_of
 from millrace.mcp_server.waiting import Wait
 

@@ -24,7 +24,8 @@ from millrace.cli.syncing import ask
 from millrace.deployment import SyncSource, Workflow
 from millrace.errors import ExitCode, StillRunning
 from millrace.executions.adapter import Execution, Executions
-from millrace.executions.sync_outcome import Statistics, SyncOutcome, in_words, statistics_of, sync_outcome_of
+from millrace.executions.flights import in_words
+from millrace.executions.sync_outcome import Statistics, SyncOutcome, statistics_of, sync_outcome_of
 from millrace.executions.view import Status, view_of
 from millrace.executions.watching import Pace
 from millrace.local import laptop, sync_sources

@@ -72,6 +72,7 @@ class FakeS3:
 INGESTION_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kendra-ingestion"
 SYNC_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-kb-sync"
 INCIDENT_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-incident-sync"
+COMPACTION_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:millrace-compaction"
 
 
 @dataclass
@@ -88,6 +89,7 @@ class FakeExecution:
     redrives: int = 0
     aborted_with: dict[str, str] | None = None
     machine: str = INGESTION_MACHINE
+    error: str | None = None
 
     @property
     def arn(self) -> str:
@@ -155,7 +157,7 @@ class FakeStates:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         execution = self._find(executionArn)
-        optional = {"input": execution.input, "output": execution.output}
+        optional = {"input": execution.input, "output": execution.output, "error": execution.error}
         return {
             **self._short(execution),
             "redriveStatus": execution.redrive_status,
@@ -256,6 +258,8 @@ class FakeAws:
     dynamodb: FakeDynamoDB = field(default_factory=FakeDynamoDB)
     kendra: FakeKendra = field(default_factory=FakeKendra)
     bedrock_agent_runtime: FakeKnowledgeBase = field(default_factory=FakeKnowledgeBase)
+    lambda_: Any = None
+    sqs: Any = None
     outputs: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -264,7 +268,7 @@ class FakeAws:
 
         class Connected(Deployment):
             def client(self, service: str, **_: Any) -> Any:
-                return getattr(services, service.replace("-", "_"))
+                return services.lambda_ if service == "lambda" else getattr(services, service.replace("-", "_"))
 
         found = from_outputs({**OUTPUTS, **self.outputs}, "a test", "http://127.0.0.1:1")
         return Connected(**{each.name: getattr(found, each.name) for each in fields(found)})
@@ -309,6 +313,25 @@ INCIDENTS: dict[str, Any] = {
     "incident_source": "incidents",
     "incident_prefix": "incidents/closed/",
     "incident_dead_letter_queue_url": "http://127.0.0.1:1/123456789012/millrace-incident-changes-dead-letters",
+}
+VECTORS: dict[str, Any] = {
+    "workflows": ["vector_store"],
+    "compaction_state_machine_arn": COMPACTION_MACHINE,
+    "flights_table": "millrace-flights",
+    "receipts_table": "receipts",
+    "vector_store_table": "millrace-vector-store",
+    "store_bucket": "store",
+    "embed_consumer": "lambda",
+    "queue_mode": "standard",
+    "embed_queue_url": "https://sqs.us-east-1.amazonaws.com/123456789012/millrace-embed-ndjson.fifo",
+    "lines_queue_url": "https://sqs.us-east-1.amazonaws.com/123456789012/millrace-lines",
+    "words_queue_url": "https://sqs.us-east-1.amazonaws.com/123456789012/millrace-words",
+    "vector_dead_letter_queue_urls": {
+        "changes": "https://sqs.us-east-1.amazonaws.com/123456789012/millrace-vector-changes-dead-letters",
+        "embed": "https://sqs.us-east-1.amazonaws.com/123456789012/millrace-embed-ndjson-dead-letters.fifo",
+        "stream": "https://sqs.us-east-1.amazonaws.com/123456789012/millrace-vector-stream-dead-letters",
+    },
+    "vector_functions": {name: f"millrace-vector-{name}" for name in ("search", "check", "collect", "overdue")},
 }
 BEDROCK: dict[str, Any] = {
     "sink": "bedrock",

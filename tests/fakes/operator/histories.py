@@ -101,6 +101,26 @@ def a_sync(
     writer = HistoryWriter()
     writer.add("ExecutionStarted", {"input": json.dumps(asked)})
     writer.task("CheckSource")
+    return _a_flight(writer, output, ticket, error)
+
+
+def a_compaction(
+    output: dict[str, Any] | None = None,
+    *,
+    ticket: int = 1,
+    error: tuple[str, str] | None = None,
+    asked: Any = None,
+) -> list[dict[str, Any]]:
+    """An execution of compaction, as `a_sync`."""
+    writer = HistoryWriter()
+    writer.add("ExecutionStarted", {"input": json.dumps(asked)})
+    writer.leave("ReadRequest", "Choice", after=writer.enter("ReadRequest", "Choice"))
+    return _a_flight(writer, output, ticket, error)
+
+
+def _a_flight(
+    writer: HistoryWriter, output: dict[str, Any] | None, ticket: int, error: tuple[str, str] | None
+) -> list[dict[str, Any]]:
     if ticket:
         writer.task("Register", output={"ticket": {"number": ticket}})
     if error:
@@ -108,6 +128,14 @@ def a_sync(
     elif output is not None:
         writer.succeed(output)
     return writer.events
+
+
+def compacted_by(
+    job: str = "J1", covers: int = 1, *, ticket: int = 1, key: str = "lines", version: int | None = 8, deltas: int = 3
+) -> Any:
+    """The output of an execution of compaction whose ticket is covered."""
+    result = {"version": version, "deltas": deltas, "text": f"{deltas} deltas merged into version {version}"}
+    return {"status": "covered", "key": key, "ticket": ticket, "job": {"id": job, "covers": covers, "result": result}}
 
 
 def covered_by(job: str, covers: int, *, ticket: int = 1, failed: int = 0, reasons: tuple[str, ...] = ()) -> Any:

@@ -14,7 +14,7 @@ import pytest
 from millrace import deployment, terraform_core
 from millrace.deployment import Workflow, find, from_outputs
 from millrace.errors import NoDeployment, NotDeployed, UsageError
-from tests.fakes.operator.aws import BEDROCK, INCIDENTS, OUTPUTS, QUEUES, SYNC, SYNC_ONLY
+from tests.fakes.operator.aws import BEDROCK, INCIDENTS, OUTPUTS, QUEUES, SYNC, SYNC_ONLY, VECTORS
 
 WRAPPED = {name: {"value": value, "type": "string", "sensitive": False} for name, value in OUTPUTS.items()}
 URL = "http://127.0.0.1:4999"
@@ -131,16 +131,42 @@ def test_where_incident_sync_is_not_deployed_its_commands_say_so() -> None:
         _ = from_outputs({**OUTPUTS, **SYNC}, "here").incidents
 
 
+def test_the_vector_store_needs_no_other_workflow_and_names_its_functions_and_dead_letters() -> None:
+    found = from_outputs({**OUTPUTS, **VECTORS}, "here")
+    assert found.workflows == (Workflow.VECTOR_STORE,)
+    assert Workflow.VECTOR_STORE.with_its_needs == {Workflow.VECTOR_STORE}
+    assert found.store.vector_functions.check == "millrace-vector-check"
+    assert found.store.vector_dead_letter_queue_urls.stream.endswith("millrace-vector-stream-dead-letters")
+
+
+@pytest.mark.parametrize(
+    ("departure", "missing"),
+    [
+        ({"store_bucket": None, "flights_table": None}, "flights_table, store_bucket"),
+        ({"vector_functions": {"search": "s", "check": "c", "collect": None}}, "collect, vector_functions.overdue"),
+        ({"vector_dead_letter_queue_urls": None}, "vector_dead_letter_queue_urls.changes, .*embed, .*stream"),
+    ],
+)
+def test_what_the_vector_store_needs_is_named(departure: dict[str, Any], missing: str) -> None:
+    with pytest.raises(NoDeployment, match=f"lacks the outputs .*{missing};"):
+        from_outputs({**OUTPUTS, **VECTORS, **departure}, "here")
+
+
+def test_where_the_vector_store_is_not_deployed_its_commands_say_so() -> None:
+    with pytest.raises(NotDeployed, match="add vector_store to the variable workflows"):
+        _ = from_outputs({**OUTPUTS, **SYNC}, "here").store
+
+
 def test_each_workflow_is_a_state_machine_and_names_what_it_cannot_be_without() -> None:
-    found = from_outputs({**OUTPUTS, **INCIDENTS, "workflows": list(Workflow)}, "here")
+    found = from_outputs({**OUTPUTS, **INCIDENTS, **VECTORS, "workflows": list(Workflow)}, "here")
     assert len({found.state_machine_of(workflow) for workflow in Workflow}) == len(Workflow)
     assert Workflow.INCIDENT_SYNC.with_its_needs == {Workflow.KB_SYNC, Workflow.INCIDENT_SYNC}
     assert Workflow.KB_SYNC.with_its_needs == {Workflow.KB_SYNC}
 
 
 def test_a_workflow_of_another_version_is_named() -> None:
-    with pytest.raises(NoDeployment, match="workflows 'vector_store'; this version of millrace knows"):
-        from_outputs({**OUTPUTS, "workflows": ["kendra_ingestion", "vector_store"]}, "here")
+    with pytest.raises(NoDeployment, match="workflows 'graph_store'; this version of millrace knows"):
+        from_outputs({**OUTPUTS, "workflows": ["kendra_ingestion", "graph_store"]}, "here")
 
 
 def test_a_key_without_a_source_is_its_own_name() -> None:

@@ -8,16 +8,12 @@ from millrace.errors import ExitCode
 from millrace.executions.sync_outcome import (
     Statistics,
     advice,
-    in_words,
     key_of_input,
     statistics_of,
     sync_outcome_of,
 )
 from millrace.executions.view import view_of
 from tests.fakes.operator.histories import a_sync, covered_by
-
-FAILED_JOB = json.dumps({"Status": "FAILED", "FailureReasons": ["the bucket is gone", "so is the key"]})
-CAUSE = f"3 jobs for KB/DS failed, the last of them J3: {FAILED_JOB} The requests stay registered."
 
 
 def test_a_covered_request_names_its_job_and_what_that_covers() -> None:
@@ -50,12 +46,6 @@ def test_any_other_end_says_which(status: str) -> None:
     assert outcome.sentence == f"without a ticket of its own: {status}"
 
 
-def test_the_ticket_is_known_as_soon_as_it_is_registered() -> None:
-    events = a_sync(ticket=7)
-    assert sync_outcome_of(view_of(events[:-1])).ticket is None
-    assert sync_outcome_of(view_of(events)).ticket == 7
-
-
 def test_statistics_are_read_in_bedrocks_spelling_and_in_that_of_step_functions() -> None:
     counts = {"numberOfDocumentsScanned": 9, "numberOfModifiedDocumentsIndexed": 2, "numberOfDocumentsDeleted": 1}
     capitalized = {f"N{name[1:]}": number for name, number in counts.items()}
@@ -81,34 +71,6 @@ def test_every_form_of_the_input_names_its_key(asked: object) -> None:
 )
 def test_nonsense_names_no_key(text: str | None) -> None:
     assert key_of_input(text) is None
-
-
-def test_a_cause_that_quotes_a_job_is_put_into_words() -> None:
-    assert in_words(CAUSE) == (
-        "3 jobs for KB/DS failed, the last of them J3: FAILED (the bucket is gone; so is the key). "
-        "The requests stay registered."
-    )
-
-
-def test_a_cause_that_quotes_another_failure_is_put_into_words_to_its_root() -> None:
-    quoted = json.dumps({"Error": "JobFailed", "Cause": CAUSE})
-    said = in_words(f"Ticket 3 of KB/DS is not covered: {quoted}")
-    assert said.startswith("Ticket 3 of KB/DS is not covered: JobFailed: 3 jobs")
-    assert "FAILED (the bucket is gone; so is the key)" in said
-    assert "{" not in said
-
-
-@pytest.mark.parametrize("cause", ["plain words", "a {brace} that is no JSON", "half {", "3 {} things"])
-def test_other_causes_stay_readable(cause: str) -> None:
-    assert in_words(cause).startswith(cause.split("{")[0])
-
-
-def test_a_cause_that_is_missing_says_so() -> None:
-    assert in_words(None) == in_words("") == "no cause was given"
-
-
-def test_a_job_without_reasons_says_that_bedrock_gives_none() -> None:
-    assert in_words('{"Status": "STOPPED"}') == "STOPPED (Bedrock gives no reason)"
 
 
 def test_the_advice_knows_whether_the_request_is_registered() -> None:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from millrace.backlog import Backlog, timestamp
 from millrace.errors import NotFound, NotSetAside
-from millrace.incidents.waiting import NEVER_CHANGED, Backlog, Waiting, WaitsFor, timestamp
+from millrace.incidents.waiting import NEVER_CHANGED, Waiting, WaitsFor
 from tests.fakes.operator.incidents import BEFORE, CHANGE, IncidentStores
 
 NOW = datetime(2025, 10, 5, 12, tzinfo=UTC)
