@@ -60,6 +60,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 MODE = 0o100644
 """A regular file that everybody may read, which Lambda asks for; nothing in a package is run as a program."""
 
+BUILDS_IMAGES = ("Dockerfile", ".dockerignore", ".sh")
+"""How the names end of what container images are built with, which no function reads."""
+
 CACHES = frozenset({"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 INSTALLER_TRACES = frozenset({"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"})
 """Files of a *.dist-info about its installation; some depend on where this machine's Python is."""
@@ -103,7 +106,8 @@ def function_files(lambdas: Path, workflow: str) -> Iterator[tuple[str, Path]]:
     """What the zip of a workflow holds, as (name in the zip, file)."""
     for name in (workflow, SHARED):
         for file in files_of(lambdas / name):
-            yield file.relative_to(lambdas).as_posix(), file
+            if not file.name.endswith(BUILDS_IMAGES):
+                yield file.relative_to(lambdas).as_posix(), file
 
 
 def layer_files(target: Path) -> Iterator[tuple[str, Path]]:

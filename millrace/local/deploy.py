@@ -16,7 +16,7 @@ from typing import Any
 
 from millrace import packaging
 from millrace.deployment import Workflow
-from millrace.local import sinks, sync_sources
+from millrace.local import sinks, store_images, sync_sources
 from millrace.local.instance import Instance
 from millrace.local.offline_terraform import Terraform, TerraformFailed, terraform
 
@@ -54,8 +54,8 @@ def apply(
     """Deploy, and return Terraform's outputs. Raises TerraformFailed, and PackagingError.
 
     What the variables leave open is chosen here: names of buckets, packages built for this machine, the sink that they
-    ask for (`sinks`), with the attributes of that file, and the data sources of kb_sync and incident_sync
-    (`sync_sources`). `say` hears one line for each step.
+    ask for (`sinks`), with the attributes of that file, the data sources of kb_sync and incident_sync
+    (`sync_sources`), and the images of vector_store (`store_images`). `say` hears one line for each step.
     """
     given = dict(variables or {})
     if "package_dir" not in given:
@@ -69,6 +69,8 @@ def apply(
         chosen = sync_sources.variables(instance, say) | chosen
     if Workflow.INCIDENT_SYNC in workflows and "incident_source" not in chosen:
         chosen |= sync_sources.with_incidents(instance, chosen.get("sync_sources", {}), say)
+    if Workflow.VECTOR_STORE in workflows:
+        chosen = store_images.variables(instance, chosen, say) | chosen
     _write_json(_place(instance) / NEXT_VARIABLES, chosen)
     with _terraform(instance) as core:
         core.init()
@@ -82,7 +84,8 @@ def beside(instance: Instance, workflow: Workflow) -> dict[str, Any]:
     leaves that as it is."""
     last = _read_json(_place(instance) / VARIABLES)
     there = last.get("workflows", DEFAULT_WORKFLOWS) if last else ()
-    last.pop("package_dir", None)  # named, it would be taken as built
+    for built in ("package_dir", *store_images.URIS):
+        last.pop(built, None)  # named, it would be taken as built
     return {**last, "workflows": sorted({*there, *workflow.with_its_needs})}
 
 
@@ -158,6 +161,7 @@ def _choices(instance: Instance) -> dict[str, Any]:
         "aws_region": instance.region,
         "ingestion_bucket": "millrace-ingestion",
         "reports_bucket": "millrace-reports",
+        "store_bucket": "millrace-store",
         "force_destroy": True,
         "package_dir": str(instance.folder / "build"),
     }

@@ -12,15 +12,16 @@ from typing import Any
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-# Takes the request's JSON document (None without one) and gives the answer's, or what to await for it; ValueError is
-# the caller's mistake.
+# Takes the request's JSON document (None without one), or a name, and gives the answer's, or what to await for it;
+# ValueError is the caller's mistake.
 Route = Callable[[Any], Any]
 OWN = "/_millrace/"
 log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """An ASGI application around MiniStack's. `routes` are by method and path.
+    """An ASGI application around MiniStack's. `routes` are by method and path; one that ends in a slash is for all that
+    stands directly below it, whose name it takes in place of a document.
 
     A bucket policy that asks for TLS (`aws:SecureTransport`) must hold here too, although loopback has no
     TLS.
@@ -39,12 +40,15 @@ class Gateway:
         await self._substrate.app(scope, receive, send)
 
     async def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        route = self._routes.get((method, path))
+        folder, _, name = path.rpartition("/")
+        below = self._routes.get((method, f"{folder}/")) if name else None
+        route = self._routes.get((method, path)) or below
         if route is None:
             known = ", ".join(f"{method} {path}" for method, path in sorted(self._routes))
             return 404, {"error": f"there is no {method} {path}; there is {known}"}
         try:
-            answer = route(json.loads(body) if body else None)
+            told = name if route is below else json.loads(body) if body else None
+            answer = route(told)
             return 200, await answer if inspect.isawaitable(answer) else answer
         except ValueError as error:
             return 400, {"error": str(error)}

@@ -9,12 +9,25 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import json
+import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from millrace.local.anchors import hold
 
 T = TypeVar("T")
+
+
+class NotAssumed(Exception):
+    """Why a service gets no session of a role."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    access_key: str
+    secret_key: str
+    token: str
 
 
 class Authority(Protocol):
@@ -28,15 +41,21 @@ class Authority(Protocol):
     def refusal_of_service(self, service: str, action: str, resource: str, *, source: str) -> str | None:
         """Why the service may not do this in its own name, by the resource's policy; None if it may."""
 
+    def session(self, role_arn: str, service: str, *, source: str, name: str, until: float) -> Keys:
+        """The keys of a session of this name that the service gets for others, until that time. Raises NotAssumed."""
+
 
 class Everything:
-    """Allows everything: an instance that does not enforce IAM."""
+    """Allows everything: an instance that does not enforce IAM. Its sessions are root's."""
 
     def refusal(self, *_about: str, source: str) -> str | None:
         return None
 
     def refusal_of_service(self, *_about: str, source: str) -> str | None:
         return None
+
+    def session(self, *_about: str, source: str, name: str, until: float) -> Keys:
+        return Keys("test", "test", "")
 
 
 class Evaluator:
@@ -97,16 +116,33 @@ class Evaluator:
             service_context={"aws:sourcearn": source, "aws:sourceaccount": self._account},
         )
 
+    def session(self, role_arn: str, service: str, *, source: str, name: str, until: float) -> Keys:
+        def assume() -> Keys:
+            distrust = self._distrust(role_arn, service, source)
+            if distrust is not None:
+                raise NotAssumed(distrust)
+            key = f"ASIA{secrets.token_hex(8).upper()}"
+            keys = Keys(key, secrets.token_urlsafe(30), secrets.token_urlsafe(90))
+            self._register(keys, role_arn.rsplit("/", 1)[-1], name, Expiration=until)
+            return keys
+
+        return in_scope(self._region, self._account, assume)
+
     def _refusal(self, role_arn: str, service: str, action: str, resource: str, source: str) -> str | None:
-        name = role_arn.rsplit("/", 1)[-1]
-        role = self._iam._roles.get(name)
+        distrust = self._distrust(role_arn, service, source)
+        if distrust is not None:
+            return distrust
+        key = self._own_session(role_arn.rsplit("/", 1)[-1], service)
+        denied = self._evaluator.enforce(key, action, action.partition(":")[0], self._region, resource_arn=resource)
+        return f"the role {role_arn} is not allowed to perform {action} on {resource}" if denied else None
+
+    def _distrust(self, role_arn: str, service: str, source: str) -> str | None:
+        role = self._iam._roles.get(role_arn.rsplit("/", 1)[-1])
         if role is None or role.get("Arn") != role_arn:
             return f"the role {role_arn} does not exist"
         if not self._trusts(role, service, source):
             return f"the role {role_arn} does not trust {service}"
-        key = self._session(name, service)
-        denied = self._evaluator.enforce(key, action, action.partition(":")[0], self._region, resource_arn=resource)
-        return f"the role {role_arn} is not allowed to perform {action} on {resource}" if denied else None
+        return None
 
     def _trusts(self, role: dict[str, Any], service: str, source: str) -> bool:
         document = role.get("AssumeRolePolicyDocument") or {}
@@ -121,21 +157,25 @@ class Evaluator:
         }
         return effects == {"Allow"}
 
-    def _session(self, name: str, service: str) -> str:
-        digest = hashlib.sha256(f"{service} {name}".encode()).hexdigest()
+    def _own_session(self, role: str, service: str) -> str:
+        """The access key of the one session that the service itself acts with."""
+        digest = hashlib.sha256(f"{service} {role}".encode()).hexdigest()
         key = f"ASIA{digest[:16].upper()}"
         if key not in self._sts._sessions:
-            session_name = service.partition(".")[0]
-            self._sts.register_session(
-                key,
-                {
-                    "Arn": f"arn:aws:sts::{self._account}:assumed-role/{name}/{session_name}",
-                    "UserId": f"{name}:{session_name}",
-                    "SecretAccessKey": digest,
-                    "SessionToken": digest,
-                },
-            )
+            self._register(Keys(key, digest, digest), role, service.partition(".")[0])
         return key
+
+    def _register(self, keys: Keys, role: str, name: str, **more: Any) -> None:
+        self._sts.register_session(
+            keys.access_key,
+            {
+                "Arn": f"arn:aws:sts::{self._account}:assumed-role/{role}/{name}",
+                "UserId": f"{role}:{name}",
+                "SecretAccessKey": keys.secret_key,
+                "SessionToken": keys.token,
+                **more,
+            },
+        )
 
 
 def in_scope(region: str, account: str, act: Callable[[], T]) -> T:

@@ -210,6 +210,11 @@ class Instance:
         records are neither done nor given up, and what became of the last batch."""
         return self._call("GET", "/_millrace/streams")
 
+    def tasks(self) -> list[dict[str, Any]]:
+        """ECS's tasks, the stopped ones too: `[{"task", "cluster", "group", "status", "container", "pid", "exitCode",
+        "reason"}]`, a row a container; `pid` is its program's, None when there is none."""
+        return self._call("GET", "/_millrace/tasks")
+
     def kendra_statistics(self) -> dict[str, Any]:
         """`{"pace": {...}, "indices": {id: {operation: {"calls", "throttled", "perSecond"}}}}`."""
         return self._call("GET", "/_millrace/kendra")

@@ -180,7 +180,10 @@ def main():
     start = json.loads(sys.stdin.readline())
     answers = os.fdopen(start["answers"], "w", encoding="utf-8")
     sys.path[:0] = start["path"]
-    sys.meta_path.append(RuntimePackages(start["runtimeFolder"], start["runtimePackages"]))
+    if start["offered"] is None:
+        sys.path.append(start["installed"])
+    else:
+        sys.meta_path.append(RuntimePackages(start["installed"], start["offered"]))
 
     def send(answer):
         sys.stdout.flush()

@@ -1,14 +1,13 @@
 """One execution environment of a Python function: a process that holds the loaded function between invocations.
 
 It differs from a bare subprocess where functions notice: it sees its own package, its layers, the standard library
-and boto3, nothing else that happens to be installed here; it gets the variables that AWS documents and none of the
-host's; it reports the errors that AWS reports, by the names that Retry and Catch match on.
+and boto3, nothing else that happens to be installed here (an image's function sees all of that: it stands for what the
+image would hold); it gets the variables that AWS documents and none of the host's; it reports the errors that AWS
+reports, by the names that Retry and Catch match on.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import secrets
@@ -18,16 +17,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from millrace.local.images import Image
+from millrace.local.unpacking import unpack
 
 BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
 RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
@@ -37,11 +37,21 @@ INIT_SECONDS = 10.0
 ANSWER_BYTES = 6_291_556
 LOG_BYTES_KEPT = 1_000_000
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
+HELPFUL = {
+    "POWERTOOLS_TRACE_DISABLED": "true",
+    "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "TZ": ":UTC",
+    "LANG": "C.UTF-8",
+}
+"""AWS has an X-Ray daemon beside each environment; here is none to send segments to. There are no host prefixes on
+loopback either, and no metadata service. A function's or container's own settings win."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """What an environment must know of a function. `code` and each layer are zip files; seconds, megabytes."""
+    """What an environment must know of a function. Its code is a zip file, and so is each layer, or it is that of an
+    image; seconds, megabytes."""
 
     name: str
     arn: str
@@ -51,7 +61,7 @@ class Function:
     timeout: float
     memory: int
     log_group: str
-    code: bytes
+    code: bytes | Image
     layers: Sequence[bytes] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     tracing: bool = False
@@ -76,6 +86,17 @@ class Invocation:
     function: str
     process: subprocess.Popen[bytes]
     event: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a function's code stands, and what it can import besides: all that lies in the folders `beside`, and of
+    what is installed here that which is offered, or everything."""
+
+    task: Path
+    beside: Sequence[str] = ()
+    installed: Path = RUNTIME_FOLDER
+    offered: Sequence[str] | None = None
 
 
 class Stopped(Exception):
@@ -154,8 +175,7 @@ class Environment:
         """Start the process and load the function; the fault if that cannot be done."""
         self.close()
         function = self._function
-        opt = unpack(self._folder, "opt", function.layers) if function.layers else None
-        task = unpack(self._folder, "task", [function.code])
+        place = self._placed()
         self._home = Path(tempfile.mkdtemp(prefix=f"{function.name}-", dir=self._folder))
         (self._home / "tmp").mkdir()
         mine, its = os.pipe()
@@ -163,8 +183,8 @@ class Environment:
             with (self._home / "log").open("ab") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", "-X", "utf8", *_bytecode(), str(BOOTSTRAP)],
-                    cwd=task,
-                    env=self._environment(task),
+                    cwd=place.task,
+                    env=self._environment(place.task),
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
@@ -176,9 +196,9 @@ class Environment:
         self._send(
             {
                 "answers": its,
-                "path": [str(task), *search_path(opt)],
-                "runtimeFolder": str(RUNTIME_FOLDER),
-                "runtimePackages": RUNTIME_PACKAGES,
+                "path": [str(place.task), *place.beside],
+                "installed": str(place.installed),
+                "offered": place.offered,
             }
         )
         try:
@@ -187,11 +207,22 @@ class Environment:
             raise Stopped("Sandbox.Timedout", f"Task timed out after {function.timeout:.2f} seconds") from None
         return None if answer.get("ready") else answer
 
+    def _placed(self) -> Place:
+        code = self._function.code
+        if isinstance(code, Image):
+            return Place(code.code, installed=code.packages)
+        opt = unpack(self._folder, "opt", self._function.layers) if self._function.layers else None
+        task = unpack(self._folder, "task", [code])
+        return Place(task, search_path(opt), installed=RUNTIME_FOLDER, offered=RUNTIME_PACKAGES)
+
     def _environment(self, task: Path) -> dict[str, str]:
         function = self._function
+        tmp = f"{self._home}/tmp"
+        image = function.code if isinstance(function.code, Image) else None
+        of_image = image.variables(Path(tmp)) if image else {}
         own = {
             "_HANDLER": function.handler,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+            **({} if image else {"AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}"}),
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": function.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
@@ -202,21 +233,12 @@ class Environment:
             "AWS_LAMBDA_LOG_LEVEL": function.log_level,
             "LAMBDA_TASK_ROOT": str(task),
             "LAMBDA_RUNTIME_DIR": str(RUNTIME_FOLDER),
-            "HOME": str(self._home),
-            "TMPDIR": f"{self._home}/tmp",
+            "HOME": of_image.get("HOME", str(self._home)),
+            "TMPDIR": tmp,
             **self._variables,
         }
-        # AWS has an X-Ray daemon beside each environment; here is none to send segments to. There are no host
-        # prefixes on loopback either, and no metadata service. A function's own settings win.
-        helpful = {
-            "POWERTOOLS_TRACE_DISABLED": "true",
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "TZ": ":UTC",
-            "LANG": "C.UTF-8",
-        }
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        return {**kept, **helpful, **function.variables, **own}
+        return {**kept, **HELPFUL, **of_image, **function.variables, **own}
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -297,23 +319,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.stdin.close()
         except BrokenPipeError:
             return
-
-
-_unpacking = threading.Lock()
-
-
-def unpack(folder: Path, kind: str, archives: Sequence[bytes]) -> Path:
-    """Unpack the archives over each other, in order, as AWS does with layers; the same archives only once."""
-    digest = hashlib.sha256(b"".join(hashlib.sha256(archive).digest() for archive in archives)).hexdigest()
-    target = folder / f"{kind}-{digest[:16]}"
-    with _unpacking:
-        if not target.exists():
-            partial = Path(tempfile.mkdtemp(prefix="unpacking-", dir=folder))
-            for archive in archives:
-                with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-                    opened.extractall(partial)
-            partial.rename(target)
-    return target
 
 
 def search_path(opt: Path | None) -> list[str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace.local.anchors import hold, patch
+from millrace.local.image_functions import ImageFunctions, handler_of, image_config, is_image
+from millrace.local.images import Image, Images
 from millrace.local.lambda_environment import Environment, Function, end
 
 # Lambda's quotas page: the payload of a synchronous and of an asynchronous invocation.
@@ -22,12 +24,14 @@ DEFAULT_TIMEOUT = 3
 DEFAULT_MEMORY = 128
 
 
-def install(folder: Path, endpoint: str) -> None:
+def install(folder: Path, endpoint: str, images: Images) -> None:
     """`folder` is where environments live, `endpoint` what functions are told to call AWS at."""
     from ministack.core import lambda_runtime as pool
     from ministack.services import lambda_svc as service
 
     folder.mkdir(parents=True, exist_ok=True)
+    functions = ImageFunctions(images)
+    functions.install()
     hold(pool, "kill_workers", "proc, worker._proc = worker._proc, None", "worker._discard_tmpdir()")
     hold(pool, "acquire_worker", "worker = _worker_class_for(config)(func_name, config, code_zip)")
     hold(pool, "execution_credentials")
@@ -41,7 +45,7 @@ def install(folder: Path, endpoint: str) -> None:
             layers = [service._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
             region = pool._account_region_from_function_config(config)[1]
             self.environment = Environment(
-                function_of(config, code_zip, layers),
+                function_of(config, functions.image_of(config) or code_zip, layers),
                 folder,
                 endpoint=endpoint,
                 region=region,
@@ -65,10 +69,11 @@ def install(folder: Path, endpoint: str) -> None:
 
     def execute(original: Any) -> Any:
         @functools.wraps(original)
-        def execute_function_warm(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        def execute_function(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
             config = func.get("config") or func
             code = func.get("code_zip")
-            if not code or not is_ours(config) or service._durable_env_overlay():
+            there = bool(code) or is_image(config)
+            if not there or not is_ours(config) or service._durable_env_overlay():
                 return original(func, event, request_id)
             service._ensure_reaper_thread()
             version = config.get("Version", "$LATEST")
@@ -80,7 +85,7 @@ def install(folder: Path, endpoint: str) -> None:
             answer: dict[str, Any] = {"body": json.loads(outcome.payload), "log": outcome.log.rstrip("\n")}
             return {**answer, "error": True, "function_error": "Unhandled"} if outcome.failed else answer
 
-        return execute_function_warm
+        return execute_function
 
     def refuse_large_requests(original: Any) -> Any:
         @functools.wraps(original)
@@ -101,12 +106,13 @@ def install(folder: Path, endpoint: str) -> None:
         "worker, reason = acquire_worker(func_name, config, code_zip, qualifier=qualifier)",
         '"error": True',
     )
+    patch(service, "_execute_function_docker", execute, 'config.get("PackageType", "Zip")', "_get_docker_client()")
 
 
 def is_ours(config: dict[str, Any]) -> bool:
-    """Python functions, except where a feature is asked for that only MiniStack's own workers have."""
+    """Python functions and images, except where a feature is asked for that only MiniStack's own workers have."""
     snapshot = (config.get("SnapStart") or {}).get("OptimizationStatus") == "On"
-    return str(config.get("Runtime", "")).startswith("python") and not snapshot
+    return (is_image(config) or str(config.get("Runtime", "")).startswith("python")) and not snapshot
 
 
 def refusal_of_size(path: str, headers: Mapping[str, str], size: int) -> tuple[int, dict[str, str], bytes] | None:
@@ -124,7 +130,7 @@ def refusal_of_size(path: str, headers: Mapping[str, str], size: int) -> tuple[i
     return 413, answered, json.dumps(told).encode()
 
 
-def function_of(config: dict[str, Any], code: bytes, layers: list[bytes | None]) -> Function:
+def function_of(config: dict[str, Any], code: bytes | Image, layers: list[bytes | None]) -> Function:
     """Raises RuntimeError when a layer's content is gone."""
     name = config["FunctionName"]
     present = [layer for layer in layers if layer is not None]
@@ -135,7 +141,7 @@ def function_of(config: dict[str, Any], code: bytes, layers: list[bytes | None])
         name=name,
         arn=config["FunctionArn"],
         version=config.get("Version", "$LATEST"),
-        handler=config["Handler"],
+        handler=handler_of(code, image_config(config)) if isinstance(code, Image) else config["Handler"],
         runtime=config["Runtime"],
         timeout=float(config.get("Timeout") or DEFAULT_TIMEOUT),
         memory=int(config.get("MemorySize") or DEFAULT_MEMORY),

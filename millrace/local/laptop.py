@@ -22,6 +22,9 @@ VARIABLES: Mapping[str, Any] = {
     "sync_batching_window_seconds": 1,
     "sync_poll_seconds": 1,
     "sync_seconds_between_starts": 1,
+    "change_batching_window_seconds": 1,
+    "compaction_seconds_between_starts": 1,
+    "embed_requests_per_second": 150,
 }
 
 

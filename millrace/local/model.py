@@ -29,6 +29,7 @@ JAVA_CLASSES = {
     r"[^\p{C}]": f"[^{CONTROL_CHARACTERS}]",
     r"\P{C}": f"[^{CONTROL_CHARACTERS}]",
     r"\p{ASCII}": r"[\x00-\x7f]",
+    r"\p{L}\p{Z}\p{N}_": r"\w \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
 SHOWN_CHARACTERS = 200
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")

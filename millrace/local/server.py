@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from hypercorn.config import Config
 from millrace.local import (
     bedrock,
     dynamodb_updates,
+    ecs,
     event_targets,
     faults,
     kendra,
@@ -42,6 +44,7 @@ from millrace.local.calls import CallLog, record
 from millrace.local.event_source_mappings import Mappings
 from millrace.local.gateway import Gateway, Route
 from millrace.local.iam import Authority, Evaluator, Everything
+from millrace.local.images import Images
 from millrace.local.instance import ROOT_KEY, Instance
 from millrace.local.options import Options
 from millrace.local.pace import Pace
@@ -69,10 +72,10 @@ def main(folder: Path) -> None:
     )
     instance.write()
     substrate = load_substrate(port, options)
-    gateway = Gateway(substrate, install_overlays(substrate, instance, options))
-    sys.setswitchinterval(SWITCH_SECONDS)
-    asyncio.run(run(gateway, listener))
-    lambda_runtime.end_all()
+    with ExitStack() as endings:
+        gateway = Gateway(substrate, install_overlays(substrate, instance, options, endings))
+        sys.setswitchinterval(SWITCH_SECONDS)
+        asyncio.run(run(gateway, listener))
     logging.shutdown()
     # Threads of executions that still wait would keep the interpreter; nothing of theirs is worth keeping.
     os._exit(0)
@@ -113,8 +116,11 @@ def load_substrate(port: int, options: Options) -> ModuleType:
     return app
 
 
-def install_overlays(substrate: ModuleType, instance: Instance, options: Options) -> Mapping[tuple[str, str], Route]:
-    """Add what MiniStack lacks and mend what it does otherwise; the routes of `/_millrace/`."""
+def install_overlays(
+    substrate: ModuleType, instance: Instance, options: Options, endings: ExitStack
+) -> Mapping[tuple[str, str], Route]:
+    """Add what MiniStack lacks and mend what it does otherwise; the routes of `/_millrace/`. What has to be ended with
+    the server is left in `endings`."""
     folder, region, account = instance.folder, instance.region, instance.account
     calls, ordered = CallLog(), faults.Faults()
     authority: Authority = Everything()
@@ -138,7 +144,9 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
     )
     indices = kendra.install(substrate, folder, kendra_pace, authority=authority, region=region, account=account)
     bases = bedrock.install(substrate, folder, bedrock_pace, authority=authority, region=region, account=account)
-    lambda_runtime.install(folder / "tmp" / "lambda", instance.url)
+    images = Images.of(instance)
+    lambda_runtime.install(folder / "tmp" / "lambda", instance.url, images)
+    endings.callback(lambda_runtime.end_all)
     s3_events.install()
     s3_permissions.install()
     sqs_permissions.install()
@@ -150,7 +158,18 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
     pipes.install(substrate, queues.install(mappings, acting, ordered), acting, targets)
     readers = streams.install(mappings, acting, targets, retry_seconds=options.stream_retry_seconds)
     clock = schedules.install(acting, targets)
-    alarms = metrics.install()
+    store = metrics.Store()
+    alarms = metrics.install(store)
+    containers = ecs.install(
+        substrate,
+        folder / "tmp" / "ecs",
+        instance.url,
+        images,
+        acting=acting,
+        authority=authority,
+        keep=store.keep,
+    )
+    endings.callback(containers.end_all)
     states.install(substrate, instance.url, ordered, enforce_iam=options.enforce_iam)
     faults.install(substrate, ordered)
     return {
@@ -170,6 +189,7 @@ def install_overlays(substrate: ModuleType, instance: Instance, options: Options
         ("GET", "/_millrace/kendra"): lambda _: indices.statistics(),
         ("PUT", "/_millrace/kendra"): lambda changes: indices.set_pace(changes),
         **bases.routes(),
+        **containers.routes(),
     }
 
 

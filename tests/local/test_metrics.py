@@ -169,6 +169,16 @@ def test_a_message_in_a_queue_is_seen_by_its_alarm(embedded_aws: Instance) -> No
     assert state(embedded_aws, alarm) == "ALARM"
 
 
+def test_the_age_of_the_oldest_message_is_seen_by_its_alarm(embedded_aws: Instance) -> None:
+    sqs, called = embedded_aws.client("sqs"), f"{name('queue')}.fifo"
+    url = sqs.create_queue(QueueName=called, Attributes={"FifoQueue": "true"})["QueueUrl"]
+    age = stat("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": called}, "Maximum")
+    alarm = an_alarm_of(embedded_aws, "age * 5", {"age": age})
+    assert state(embedded_aws, alarm) == "OK"
+    sqs.send_message(QueueUrl=url, MessageBody="waits", MessageGroupId="g", MessageDeduplicationId="d")
+    assert eventually(lambda: state(embedded_aws, alarm) == "ALARM")
+
+
 def test_an_alarm_of_an_expression_is_described_as_it_was_made(embedded_aws: Instance) -> None:
     alarm = an_alarm_of(embedded_aws, "FILL(m, 0) - 1", {"m": stat("A", "B", {"c": "d"})})
     (found,) = embedded_aws.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]

@@ -7,9 +7,9 @@ evaluates all of them, each minute and whenever a test asks for it; `functions` 
 MiniStack drops an alarm's expression, mixes the dimensions of a metric, knows no missing data, measures the functions
 that are called through its API and no others, and reads no metric out of a log.
 
-Known limits: metrics are read out of the logs of functions; of metric math there is what `expressions` names, anything
-else is refused; an alarm's periods are counted back from the moment of its evaluation; anomaly detection, composite
-alarms of expressions' children and high-resolution alarms are MiniStack's.
+Known limits: metrics are read out of the logs of functions and containers; of metric math there is what
+`expressions` names, anything else is refused; an alarm's periods are counted back from the moment of its evaluation;
+anomaly detection, composite alarms of expressions' children and high-resolution alarms are MiniStack's.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from millrace.local.metrics.functions import measure_functions
 from millrace.local.metrics.queues import measure_queues
 from millrace.local.metrics.store import Store
 
-__all__ = ["Alarms", "install"]
+__all__ = ["Alarms", "Store", "install"]
 
 
-def install() -> Alarms:
+def install(store: Store) -> Alarms:
     """Keep and evaluate alarms. Raises anchors.AnchorMoved."""
-    store = Store()
     store.install()
     measure_functions(store)
     alarms = Alarms(store, lambda: measure_queues(store))

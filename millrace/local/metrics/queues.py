@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ MEASURES: Mapping[str, str] = {
     "ApproximateNumberOfMessagesDelayed": "ApproximateNumberOfMessagesDelayed",
 }
 """Metrics, and the attributes of a queue that they are."""
+AGE = "ApproximateAgeOfOldestMessage"
+"""Seconds; 0 where the queue is empty."""
 
 
 def measure_queues(store: Store) -> None:
@@ -29,3 +32,5 @@ def measure_queues(store: Store) -> None:
         of_queue = {"QueueName": attributes["QueueArn"].rsplit(":", 1)[-1]}
         for name, attribute in MEASURES.items():
             store.record(NAMESPACE, name, float(attributes[attribute]), "Count", of_queue)
+        oldest = queue["messages"].oldest()
+        store.record(NAMESPACE, AGE, time.time() - oldest if oldest else 0.0, "Seconds", of_queue)

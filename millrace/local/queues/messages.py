@@ -20,7 +20,10 @@ Message = dict[str, Any]
 
 HANDLE_PREFIX = "AQEB"
 RECORD_BYTES = 1024
-"""What a message as it is handed to a function or target holds beside its body, at most."""
+"""What a message as it is handed to a function or target holds beside its body and its attributes, at most."""
+RECEIVED_TOO_OFTEN = 3
+"""Receptions after which a standard queue no longer takes a message for its oldest (SQS developer guide, "Available
+CloudWatch metrics")."""
 
 
 class HandleExpired(Exception):
@@ -208,6 +211,13 @@ class Messages:
             self._settle(now)
             return Counts(self._visible, self._in_flight, len(self._entries) - self._visible - self._in_flight)
 
+    def oldest(self) -> float | None:
+        """When the oldest message came into this queue; a dead letter has come when it was moved."""
+        with self._lock:
+            messages = [entry.message for entry in self._entries.values()]
+        counted = [message for message in messages if self._fifo or _received_here(message) < RECEIVED_TOO_OFTEN]
+        return min((float(message.get("moved_at") or message["sent_at"]) for message in counted), default=None)
+
     def clear(self) -> None:
         with self._lock:
             for entry in list(self._entries.values()):
@@ -292,6 +302,10 @@ class Messages:
             del self._lanes[entry.lane.key]
 
 
+def _received_here(message: Message) -> int:
+    return int(message["receive_count"]) - int(message.get("received_elsewhere", 0))
+
+
 def size_of(message: Message) -> int:
     """Bytes of a message in the JSON of a batch, at most."""
-    return len(json.dumps(message["body"])) + RECORD_BYTES
+    return len(json.dumps([message["body"], message.get("message_attributes")])) + RECORD_BYTES

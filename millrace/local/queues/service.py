@@ -270,7 +270,8 @@ def dead_letter(message: Message, source: Queue, target: Queue, now: float) -> M
 
     A FIFO queue keeps it from now on, a standard queue from when it was first sent (SQS developer guide).
     """
-    moved = {**message, "receipt_handle": None, "visible_at": now}
+    arrival = {"moved_at": now, "received_elsewhere": message["receive_count"]}
+    moved = {**message, "receipt_handle": None, "visible_at": now, **arrival}
     if target["is_fifo"]:
         moved["enqueued_at"] = now
     arn = source["attributes"]["QueueArn"]

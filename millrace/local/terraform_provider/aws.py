@@ -24,6 +24,7 @@ ABSENT = frozenset(
     {
         "404",
         "AWS.SimpleQueueService.NonExistentQueue",
+        "ClusterNotFoundException",
         "NoSuchBucket",
         "NoSuchBucketPolicy",
         "NoSuchEntity",
@@ -38,6 +39,8 @@ ABSENT = frozenset(
         "ResourceNotFound",
         "ResourceNotFoundException",
         "ServerSideEncryptionConfigurationNotFoundError",
+        "ServiceNotActiveException",
+        "ServiceNotFoundException",
         "StateMachineDoesNotExist",
     }
 )

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from millrace.local.dockerfiles import Settings
+from millrace.local.images import Images
 from millrace.local.instance import Instance, Options
 from millrace.local.terraform_provider.types import TYPES
 from tests.local.terraform_provider.cases import cases
@@ -55,7 +57,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 def story(aws: Instance, tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("contract")
     client = cache(aws.client)
-    told = Story(cases(*(zip_of(folder / f"{name}.zip", name) for name in ("one", "two"))))
+    packages = [zip_of(folder / f"{name}.zip", name) for name in ("one", "two")]
+    image = Images.of(aws).push("contract", Path(packages[0]).read_bytes(), Settings(entrypoint=("python3", "app.py")))
+    told = Story(cases(*packages, image))
     assert told.cases.keys() == TYPES.keys(), "a resource type without a contract"
     before = everything(client)
     with trial(folder, aws) as terraform:
@@ -127,6 +131,8 @@ def everything(client: Client) -> dict[str, list[str]]:
         "rules": [each["Name"] for each in client("events").list_rules()["Rules"]],
         "schedules": [each["Name"] for each in client("scheduler").list_schedules()["Schedules"]],
         "pipes": [each["Name"] for each in client("pipes").list_pipes()["Pipes"]],
+        "clusters": client("ecs").list_clusters()["clusterArns"],
+        "task definitions": client("ecs").list_task_definitions(status="ACTIVE")["taskDefinitionArns"],
         "roles": [each["RoleName"] for each in client("iam").list_roles()["Roles"]],
         "log groups": [each["logGroupName"] for each in client("logs").describe_log_groups()["logGroups"]],
         "log policies": [

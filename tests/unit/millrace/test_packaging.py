@@ -98,6 +98,14 @@ def test_building_again_elsewhere_gives_the_same_bytes(
         assert path.read_bytes() == first.functions[workflow].read_bytes()
 
 
+def test_what_builds_an_image_is_no_part_of_a_zip(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    for name in ("search.py", "fields.json", "Dockerfile", "embed.Dockerfile", "Dockerfile.dockerignore", "install.sh"):
+        (folder / name).write_text("")
+    assert {name for name, _ in packaging.function_files(tmp_path, "store")} == {"store/search.py", "store/fields.json"}
+
+
 def test_a_changed_time_or_mode_of_a_source_changes_no_byte(tmp_path: Path) -> None:
     source = tmp_path / "source.py"
     source.write_text("answer = 42\n")

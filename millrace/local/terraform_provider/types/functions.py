@@ -15,7 +15,7 @@ from millrace.local.terraform_provider.naming import NOWHERE
 from millrace.local.terraform_provider.reading import State
 from millrace.local.terraform_provider.resource import ResourceType, Tagging
 
-CODE = frozenset({"filename", "s3_bucket", "s3_key", "s3_object_version", "source_code_hash"})
+CODE = frozenset({"filename", "image_uri", "s3_bucket", "s3_key", "s3_object_version", "source_code_hash"})
 SOON = {"Delay": 0.05, "MaxAttempts": 1200}
 """A waiter's settings: a minute in steps of 50 ms."""
 LACKING = ("execution role does not have permissions", "ensure the role can perform")
@@ -28,9 +28,11 @@ POLICY_PAUSE_SECONDS = 0.1
 
 
 def code(state: State, aws: Aws) -> dict[str, Any]:
-    """Where Lambda takes the zip from. A file is read when it is applied."""
+    """Where Lambda takes the zip or the image from. A file is read when it is applied."""
     if state.get("filename"):
         return {"ZipFile": aws.read(state["filename"])}
+    if state.get("image_uri"):
+        return {"ImageUri": state["image_uri"]}
     places = (("S3Bucket", "s3_bucket"), ("S3Key", "s3_key"), ("S3ObjectVersion", "s3_object_version"))
     return {member: state[attribute] for member, attribute in places if state.get(attribute)}
 
@@ -56,6 +58,9 @@ class Function(ResourceType):
         if state.get("publish"):
             client.publish_version(FunctionName=name)
 
+    def find(self, state: State, answer: dict[str, Any]) -> dict[str, Any] | None:
+        return {**answer["Configuration"], "ImageUri": answer["Code"].get("ImageUri")}
+
     @staticmethod
     def _updated(client: Any, name: str) -> None:
         client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=SOON)
@@ -70,8 +75,10 @@ class Function(ResourceType):
         return {
             "arn": arn,
             "code_sha256": found["CodeSha256"],
-            "source_code_hash": found["CodeSha256"],
+            # A zip's is its bytes', as the configuration has it; of an image the configuration may say anything.
+            "source_code_hash": state.get("source_code_hash") if found["ImageUri"] else found["CodeSha256"],
             "source_code_size": found["CodeSize"],
+            "image_uri": found["ImageUri"],
             "layers": [layer["Arn"] for layer in found.get("Layers", [])],
             "reserved_concurrent_executions": concurrency.get("ReservedConcurrentExecutions", -1),
             "invoke_arn": invoke_arn(arn, aws.region),
@@ -188,10 +195,9 @@ TYPES: dict[str, ResourceType] = {
         {"FunctionName": "function_name"},
         update="update_function_configuration",
         found="Configuration",
-        sent=dict.fromkeys(
-            ("code_sha256", "code_signing_config_arn", "image_config", "publish", "publish_to", "version"), NOWHERE
-        ),
+        sent=dict.fromkeys(("code_sha256", "code_signing_config_arn", "publish", "publish_to", "version"), NOWHERE),
         answered={
+            "image_config": "ImageConfigResponse.ImageConfig",
             "signing_job_arn": "SigningJobArn",
             "signing_profile_version_arn": "SigningProfileVersionArn",
         },
@@ -200,6 +206,7 @@ TYPES: dict[str, ResourceType] = {
             "dead_letter_config": {"TargetArn": ""},
             "description": "",
             "environment": {"Variables": {}},
+            "image_config": {},
             "kms_key_arn": "",
             "layers": [],
             "tracing_config": {"Mode": "PassThrough"},
@@ -234,7 +241,7 @@ TYPES: dict[str, ResourceType] = {
         "get_layer_version",
         "delete_layer_version",
         {"LayerName": "layer_name"},
-        elsewhere=CODE,
+        elsewhere=CODE - {"image_uri"},
         defaults={"skip_destroy": False},
     ),
     "aws_lambda_permission": Permission(

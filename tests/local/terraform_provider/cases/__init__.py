@@ -6,13 +6,24 @@ each type. A service is asked through boto3, never through the provider.
 
 from __future__ import annotations
 
-from tests.local.terraform_provider.cases import dynamodb, functions, iam, messaging, observability, orchestration, s3
+from tests.local.terraform_provider.cases import (
+    containers,
+    dynamodb,
+    functions,
+    iam,
+    messaging,
+    observability,
+    orchestration,
+    s3,
+)
 from tests.local.terraform_provider.cases.case import Case
 
 
-def cases(package: str, other_package: str) -> dict[str, Case]:
-    """The cases by resource type; both arguments are paths of zips with a module `app`."""
+def cases(package: str, other_package: str, image: str) -> dict[str, Case]:
+    """The cases by resource type. Packages are paths of zips with a module `app`; the instance knows the image."""
     families = (dynamodb, iam, messaging, observability, orchestration, s3)
-    return functions.cases(package, other_package) | {
-        name: case for family in families for name, case in family.cases().items()
-    }
+    return (
+        functions.cases(package, other_package)
+        | containers.cases(image)
+        | {name: case for family in families for name, case in family.cases().items()}
+    )

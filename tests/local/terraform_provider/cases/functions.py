@@ -119,7 +119,7 @@ def cases(package: str, other_package: str) -> dict[str, Case]:
                 FunctionName=NAME,
                 Environment={"Variables": {"LOG_LEVEL": "DEBUG", "MODE": "new", "EXTRA": "1"}},
             ),
-            refused={"image_uri": "x"},
+            refused={"code_signing_config_arn": "x"},
         ),
         "aws_lambda_layer_version": Case(
             minimal={"layer_name": OTHER, **code},

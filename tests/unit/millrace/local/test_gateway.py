@@ -28,6 +28,7 @@ def ask(method: str, path: str, body: bytes = b"") -> tuple[int, Any, Substrate]
         ("GET", "/_millrace/status"): lambda _: {"well": True},
         ("PUT", "/_millrace/double"): lambda number: number * 2,
         ("GET", "/_millrace/failing"): failing,
+        ("GET", "/_millrace/names/"): lambda name: f"it is {name}",
         ("GET", "/_millrace/later"): lambda _: asyncio.sleep(0, "waited"),
     }
     sent: list[dict[str, Any]] = []
@@ -78,3 +79,9 @@ def test_a_body_that_is_not_json_is_the_callers_mistake():
 
 def test_a_defect_is_a_500():
     assert ask("GET", "/_millrace/failing")[:2] == (500, {"error": "RuntimeError('broken')"})
+
+
+def test_a_route_below_a_folder_takes_the_name():
+    assert ask("GET", "/_millrace/names/one")[:2] == (200, "it is one")
+    for path in ("/_millrace/names/one/two", "/_millrace/names"):
+        assert ask("GET", path)[0] == 404

@@ -279,13 +279,3 @@ def test_a_process_ends_when_its_host_is_gone_even_in_the_middle_of_an_invocatio
     time.sleep(0.2)
     process.stdin.close()
     assert process.wait(5) == 70
-
-
-def test_the_same_package_is_unpacked_once(tmp_path: Path):
-    first = lambda_environment.unpack(tmp_path, "task", [archive(a="x = 1")])
-    marked = (first / "a.py").stat().st_ino
-    again = lambda_environment.unpack(tmp_path, "task", [archive(a="x = 1")])
-    other = lambda_environment.unpack(tmp_path, "task", [archive(a="x = 2")])
-    assert first == again
-    assert other != first
-    assert (again / "a.py").stat().st_ino == marked

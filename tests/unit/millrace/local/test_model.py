@@ -185,3 +185,13 @@ def test_a_blob_is_as_long_as_its_bytes(size, right):
         return
     with pytest.raises(InvalidInput, match="must have length"):
         Model("bedrock-agent").check_input("IngestKnowledgeBaseDocuments", request)
+
+
+@pytest.mark.parametrize(("key", "taken"), [("team/one - Zürich_1", True), ("a;b", False), ("a\tb", False)])
+def test_letters_numbers_and_spaces_of_every_script_are_known(key, taken):
+    ecs, request = Model("ecs"), {"resourceArn": "arn", "tags": [{"key": key}]}
+    if taken:
+        ecs.check_input("TagResource", request)
+    else:
+        with pytest.raises(InvalidInput, match="regular expression"):
+            ecs.check_input("TagResource", request)

@@ -184,6 +184,11 @@ def test_a_batch_ends_before_it_is_too_large_and_never_before_its_first_message(
     assert held.take() == ["c"]
 
 
+def test_a_messages_attributes_count_as_well():
+    attributes = {"trace": {"DataType": "String", "StringValue": "x" * 5_000}}
+    assert size_of({"body": "a", "message_attributes": attributes}) > size_of({"body": "a"}) + 5_000
+
+
 def test_a_batch_is_filled_by_as_many_visible_messages_or_bytes():
     held = Held(fifo=False)
     held.send("a", "b")
@@ -208,6 +213,29 @@ def test_what_is_older_than_the_retention_is_gone():
     held.send("new")
     held.messages.forget_older(held.now - 60)
     assert held.take() == ["new"]
+
+
+def test_the_oldest_message_is_the_one_that_came_first_whether_it_is_in_flight_or_not():
+    held = Held()
+    assert held.messages.oldest() is None
+    held.send("first", group="a")
+    held.now += 60
+    held.send("second", group="b")
+    held.take(1)
+    assert held.messages.oldest() == 1000
+    held.delete("first")
+    assert held.messages.oldest() == 1060
+
+
+@pytest.mark.parametrize(("fifo", "oldest"), [(True, 1000), (False, 1060)])
+def test_a_standard_queue_overlooks_what_nobody_can_work(fifo: bool, oldest: float):
+    held = Held(fifo=fifo)
+    held.send("poison")
+    for _ in range(3):
+        held.take(1, visibility=10)
+        held.now += 20
+    held.send("well")
+    assert held.messages.oldest() == oldest
 
 
 def test_a_cleared_queue_is_empty_and_usable():

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import threading
 import time
 
+import pytest
+
+from millrace.local.queues.messages import Messages
 from millrace.local.queues.service import dead_letter, forget_deduplication
 
 SOURCE = {"attributes": {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:put.fifo"}}
@@ -27,8 +31,15 @@ def test_a_dead_letter_keeps_its_identity_and_tells_where_it_was():
     assert MESSAGE["sys"] == {"SenderId": "s"}
 
 
-def test_in_a_standard_queue_a_dead_letter_is_as_old_as_the_message():
+def test_a_standard_queue_keeps_a_dead_letter_no_longer_than_the_message():
     assert "enqueued_at" not in dead_letter(MESSAGE, SOURCE, {"is_fifo": False}, 100.0)
+
+
+@pytest.mark.parametrize("fifo", [True, False])
+def test_a_dead_letter_is_as_old_as_its_stay_in_the_queue(fifo: bool):
+    letters = Messages(threading.RLock(), fifo=fifo, complete=lambda _: None, changed=lambda: None)
+    letters.append(dead_letter(MESSAGE, SOURCE, {"is_fifo": fifo}, 100.0))
+    assert letters.oldest() == 100
 
 
 def test_deduplication_ids_are_forgotten_when_their_time_is_over():
