@@ -1,16 +1,24 @@
 data "aws_caller_identity" "current" {}
 
 locals {
-  deployed = { for workflow in ["kendra_ingestion", "kb_sync", "incident_sync"] : workflow => contains(var.workflows, workflow) }
+  deployed = {
+    for workflow in ["kendra_ingestion", "kb_sync", "incident_sync", "vector_store"] :
+    workflow => contains(var.workflows, workflow)
+  }
 
-  # The buckets of Kendra ingestion, by role. A name that is missing is for its module to ask for.
+  # The buckets of Kendra ingestion and of the vector store, by role. A name that is missing is for its module to ask for.
   bucket_names = {
-    for role, name in { ingestion = var.ingestion_bucket, reports = var.reports_bucket } : role => name
-    if local.deployed.kendra_ingestion && name != null
+    for role, bucket in {
+      ingestion = { name = var.ingestion_bucket, of = "kendra_ingestion" }
+      reports   = { name = var.reports_bucket, of = "kendra_ingestion" }
+      store     = { name = var.store_bucket, of = "vector_store" }
+    } : role => bucket.name
+    if local.deployed[bucket.of] && bucket.name != null
   }
   create_bucket = {
     ingestion = var.create_ingestion_bucket
     reports   = var.create_reports_bucket
+    store     = var.create_store_bucket
   }
   buckets = merge(
     { for role, bucket in module.bucket : role => { name = bucket.name, arn = bucket.arn } },
@@ -18,7 +26,8 @@ locals {
   )
 
   # What expires, by the bucket's role. Redrive can take an execution up again for 14 days, and reads what it wrote under
-  # _work/, so that lives longer. Parts of a report lie beside reports, which stay.
+  # _work/, so that lives longer. Parts of a report lie beside reports, which stay. A message or a stream's record may bring
+  # up a delta for as long as 15 days.
   expiry = {
     ingestion = {}
     reports = {
@@ -26,6 +35,16 @@ locals {
       work    = { prefix = "_work/", days = 30 }
       parts   = { tag = { key = "millrace", value = "part" }, days = 30 }
     }
+    store = merge(
+      {
+        for place in setproduct(["lines", "words"], ["changes", "delta"]) :
+        join(" ", place) => { prefix = "${join("/", place)}/", days = 60 }
+      },
+      {
+        exports = { prefix = "exports/", days = 60 }
+        runs    = { prefix = "runs/", days = 180 }
+      },
+    )
   }
 
   # Buckets that send their events to EventBridge because of Kendra ingestion, and those that sync needs to do so.
@@ -39,6 +58,13 @@ locals {
   sync_sources  = local.deployed.kb_sync ? var.sync_sources : {}
   data_buckets  = toset(values(local.sync_sources)[*].bucket)
   heard_buckets = toset([for source in values(local.sync_sources) : source.bucket if source.events])
+
+  has_alarms = local.deployed.kb_sync || local.deployed.vector_store
+  alarm_arns = flatten([
+    module.kb_sync[*].alarm_arns,
+    module.incident_sync[*].alarm_arns,
+    module.vector_store[*].alarm_arns,
+  ])
 
   layer    = "${var.package_dir}/layer.zip"
   packages = { for workflow in var.workflows : workflow => "${var.package_dir}/${workflow}.zip" }
@@ -64,7 +90,7 @@ data "aws_s3_bucket" "existing" {
   lifecycle {
     postcondition {
       condition     = self.bucket_region == var.aws_region
-      error_message = "Bucket ${self.bucket} is in ${self.bucket_region}, not in ${var.aws_region}. Events and the index stay in one region: name a bucket of ${var.aws_region} or deploy to ${self.bucket_region}."
+      error_message = "Bucket ${self.bucket} is in ${self.bucket_region}, not in ${var.aws_region}. What is deployed and its buckets are in one region: name a bucket of ${var.aws_region} or deploy to ${self.bucket_region}."
     }
   }
 }
@@ -116,7 +142,7 @@ resource "aws_lambda_layer_version" "dependencies" {
 resource "aws_sns_topic" "notifications" {
   name = "${var.name_prefix}-notifications"
   # An alarm cannot publish where AWS's own key encrypts (docs/decisions/alarms.md).
-  kms_master_key_id = var.kms_key_arn != null || local.deployed.kb_sync ? var.kms_key_arn : "alias/aws/sns"
+  kms_master_key_id = var.kms_key_arn != null || local.has_alarms ? var.kms_key_arn : "alias/aws/sns"
 }
 
 module "tls_only" {
@@ -130,7 +156,7 @@ data "aws_iam_policy_document" "notifications" {
   source_policy_documents = [module.tls_only.json]
 
   dynamic "statement" {
-    for_each = length(module.kb_sync) == 0 ? [] : [flatten([module.kb_sync[*].alarm_arns, module.incident_sync[*].alarm_arns])]
+    for_each = local.has_alarms ? [local.alarm_arns] : []
 
     content {
       sid       = "PublishAlarms"
@@ -249,5 +275,52 @@ module "incident_sync" {
     text      = var.incident_text_fields
     attribute = var.incident_attribute_fields
     date      = var.incident_date_fields
+  }
+}
+
+module "vector_store" {
+  source = "./modules/vector_store"
+  count  = local.deployed.vector_store ? 1 : 0
+
+  name_prefix                    = var.name_prefix
+  store_bucket                   = lookup(local.buckets, "store", null)
+  image_uri                      = var.vector_store_image_uri
+  export_buckets                 = var.export_buckets
+  queue_mode                     = var.queue_mode
+  change_batching_window_seconds = var.change_batching_window_seconds
+  overdue_minutes                = var.overdue_minutes
+  snapshot_retention_days        = var.snapshot_retention_days
+  notifications_topic_arn        = aws_sns_topic.notifications.arn
+  package                        = local.packages["vector_store"]
+  layers                         = [aws_lambda_layer_version.dependencies.arn]
+  log_retention_days             = var.log_retention_days
+  kms_key_arn                    = var.kms_key_arn
+
+  receipts_table = {
+    name      = var.receipts_table
+    create    = var.create_receipts_table
+    protected = !var.force_destroy
+  }
+
+  embed = {
+    consumer            = var.embed_consumer
+    image_uri           = var.embed_image_uri
+    subnet_ids          = var.embed_subnet_ids
+    security_group_ids  = var.embed_security_group_ids
+    assign_public_ip    = var.embed_assign_public_ip
+    concurrency         = var.embed_concurrency
+    requests_per_second = var.embed_requests_per_second
+    dimension           = var.embed_dimension
+  }
+
+  compact = {
+    memory_mb  = var.compact_memory_mb
+    storage_mb = var.compact_storage_mb
+  }
+
+  compaction = {
+    poll_seconds           = var.compaction_poll_seconds
+    seconds_between_starts = var.compaction_seconds_between_starts
+    sweep_minutes          = var.compaction_sweep_minutes
   }
 }

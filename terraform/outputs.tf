@@ -18,7 +18,7 @@ output "reports_bucket" {
   value       = one([for role, bucket in local.buckets : bucket.name if role == "reports"])
 
   precondition {
-    condition     = length(local.bucket_names) < 2 || var.reports_bucket != var.ingestion_bucket
+    condition     = !local.deployed.kendra_ingestion || var.reports_bucket == null || var.reports_bucket != var.ingestion_bucket
     error_message = "reports_bucket must not be the ingestion bucket: its lifecycle rules and permissions differ. Name another one."
   }
 }
@@ -138,4 +138,69 @@ output "incident_prefix" {
 output "incident_dead_letter_queue_url" {
   description = "Queue that tells of changes of incidents which could not be noted down."
   value       = one(module.incident_sync[*].dead_letter_queue_url)
+}
+
+output "compaction_state_machine_arn" {
+  description = "Compaction of the vector store; every request is one execution of it."
+  value       = one(module.vector_store[*].compaction_state_machine_arn)
+}
+
+output "flights_table" {
+  description = "Table with the requests for compactions."
+  value       = one(module.vector_store[*].flights_table)
+}
+
+output "receipts_table" {
+  description = "Table of the receipts."
+  value       = one(module.vector_store[*].receipts_table)
+}
+
+output "vector_store_table" {
+  description = "Table with the published versions, what waits for them, and who embeds."
+  value       = one(module.vector_store[*].vector_store_table)
+}
+
+output "store_bucket" {
+  description = "Bucket of the vector store. Put exports under exports/ here."
+  value       = one([for role, bucket in local.buckets : bucket.name if role == "store"])
+
+  precondition {
+    condition     = !contains([for role, name in local.bucket_names : name if role != "store"], coalesce(var.store_bucket, "-"))
+    error_message = "store_bucket must be neither the ingestion bucket nor the reports bucket: its lifecycle rules and permissions differ. Name another one."
+  }
+}
+
+output "embed_consumer" {
+  description = "Who embeds exports: lambda or ecs."
+  value       = local.deployed.vector_store ? var.embed_consumer : null
+}
+
+output "queue_mode" {
+  description = "What the queues of changes are: standard or fifo."
+  value       = local.deployed.vector_store ? var.queue_mode : null
+}
+
+output "embed_queue_url" {
+  description = "Queue of the exports to embed."
+  value       = one(module.vector_store[*].embed_queue_url)
+}
+
+output "lines_queue_url" {
+  description = "Queue of the changes of lines."
+  value       = one(module.vector_store[*].change_queue_urls["lines"])
+}
+
+output "words_queue_url" {
+  description = "Queue of the changes of words."
+  value       = one(module.vector_store[*].change_queue_urls["words"])
+}
+
+output "vector_dead_letter_queue_urls" {
+  description = "Queues with what the vector store could not handle: changes, exports to embed, and records of the stream."
+  value       = one(module.vector_store[*].dead_letter_queue_urls)
+}
+
+output "vector_functions" {
+  description = "Names of the vector store's functions that a person calls: search, check, collect and overdue."
+  value       = one(module.vector_store[*].functions)
 }

@@ -20,15 +20,15 @@ variable "name_prefix" {
 }
 
 variable "workflows" {
-  description = "What is deployed: \"kendra_ingestion\", which brings documents to a Kendra index or a knowledge base, \"kb_sync\", which keeps knowledge bases up to date with their buckets, and \"incident_sync\", which brings closed incidents of a table to one of those buckets. What belongs to another workflow needs no value."
+  description = "What is deployed: \"kendra_ingestion\", which brings documents to a Kendra index or a knowledge base, \"kb_sync\", which keeps knowledge bases up to date with their buckets, \"incident_sync\", which brings closed incidents of a table to one of those buckets, and \"vector_store\", which keeps a Chroma store of receipts up to date with their table. What belongs to another workflow needs no value."
   type        = set(string)
   default     = ["kendra_ingestion"]
 
   validation {
     condition = length(var.workflows) > 0 && alltrue([
-      for name in var.workflows : contains(["kendra_ingestion", "kb_sync", "incident_sync"], name)
+      for name in var.workflows : contains(["kendra_ingestion", "kb_sync", "incident_sync", "vector_store"], name)
     ])
-    error_message = "workflows must be one or more of \"kendra_ingestion\", \"kb_sync\" and \"incident_sync\", as a list: [\"kb_sync\"]."
+    error_message = "workflows must be one or more of \"kendra_ingestion\", \"kb_sync\", \"incident_sync\" and \"vector_store\", as a list: [\"kb_sync\"]."
   }
 
   validation {
@@ -78,7 +78,7 @@ variable "create_reports_bucket" {
 }
 
 variable "force_destroy" {
-  description = "True lets terraform destroy delete the buckets it created together with every document and report in them, and the table of incidents. Meant for trials; leave false where the content matters: AWS then refuses to delete that table."
+  description = "True lets terraform destroy delete the buckets it created together with everything in them, and the tables of incidents and of receipts. Meant for trials; leave false where the content matters: AWS then refuses to delete those tables."
   type        = bool
   default     = false
 }
@@ -299,7 +299,9 @@ variable "sync_poll_seconds" {
 
   validation {
     condition = (
-      var.sync_poll_seconds >= 1 && var.sync_poll_seconds <= 300 && floor(var.sync_poll_seconds) == var.sync_poll_seconds
+      var.sync_poll_seconds >= 1
+      && var.sync_poll_seconds <= 300
+      && floor(var.sync_poll_seconds) == var.sync_poll_seconds
     )
     error_message = "sync_poll_seconds must be a whole number from 1 to 300."
   }
@@ -327,7 +329,9 @@ variable "sync_sweep_minutes" {
 
   validation {
     condition = (
-      var.sync_sweep_minutes >= 1 && var.sync_sweep_minutes <= 1440 && floor(var.sync_sweep_minutes) == var.sync_sweep_minutes
+      var.sync_sweep_minutes >= 1
+      && var.sync_sweep_minutes <= 1440
+      && floor(var.sync_sweep_minutes) == var.sync_sweep_minutes
     )
     error_message = "sync_sweep_minutes must be a whole number from 1 to 1440 (a day)."
   }
@@ -489,6 +493,276 @@ variable "incident_date_fields" {
       can(regex("^[A-Za-z][A-Za-z0-9_]{0,63}$", name)) && !contains(["incident_id", "status", "kb_sync_status"], name)
     ])
     error_message = "Each of incident_date_fields must be an attribute's name (letter first, then letters, digits and underscores, 64 at most), and not incident_id, status or kb_sync_status, which are read anyhow."
+  }
+}
+
+variable "receipts_table" {
+  description = "For workflow vector_store: name of the table of receipts. Created unless create_receipts_table is false."
+  type        = string
+  default     = "receipts"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.receipts_table))
+    error_message = "receipts_table must be a table's name (3 to 255 letters, digits, dots, dashes and underscores), not its ARN."
+  }
+}
+
+variable "create_receipts_table" {
+  description = "True creates the table of receipts, with keys pk and sk and a stream. False uses one that exists in this region: it needs those keys, and a stream of NEW_AND_OLD_IMAGES that at most one other reads."
+  type        = bool
+  default     = true
+}
+
+variable "store_bucket" {
+  description = "For workflow vector_store: name of the bucket for deltas, snapshots, records of runs and exports, which nothing else is in. Created unless create_store_bucket is false."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.store_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.store_bucket))
+    error_message = "store_bucket must be a bucket's name (3 to 63 lowercase letters, digits, dots and dashes), without s3:// or a path."
+  }
+}
+
+variable "create_store_bucket" {
+  description = "True creates the store's bucket. False uses one that exists: expiring lines/changes/, lines/delta/, words/changes/, words/delta/ and exports/ after 60 days, and runs/ after 180, is then its owner's task, since a lifecycle configuration set here would replace the owner's."
+  type        = bool
+  default     = true
+}
+
+variable "export_buckets" {
+  description = "For workflow vector_store: further buckets that exports (NDJSON to embed) may be read from. Those under exports/ in the store's bucket always may. What a bucket encrypts with a key, kms_key_arn must be the key of."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.export_buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))])
+    error_message = "Each of export_buckets must be a bucket's name (3 to 63 lowercase letters, digits, dots and dashes), without s3:// or a path."
+  }
+}
+
+variable "vector_store_image_uri" {
+  description = "For workflow vector_store: container image of the functions that open Chroma, in ECR of this region, with a tag or a digest. A tag that was moved is not seen by Terraform, a digest is."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.vector_store_image_uri == null || can(regex("^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9._/-]+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.vector_store_image_uri))
+    error_message = "vector_store_image_uri must be an image of ECR with its tag or digest: <account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<digest>. `make images` writes it to terraform/images.auto.tfvars.json."
+  }
+}
+
+variable "embed_consumer" {
+  description = "For workflow vector_store: who embeds exports. \"lambda\": a function; it reserves one of the account's concurrent executions, of which AWS keeps 100 for all others. \"ecs\": a Fargate task that runs all the time, in your subnets. There is never both: a lease keeps two from working at once, also while one takes the other's place."
+  type        = string
+  default     = "lambda"
+
+  validation {
+    condition     = contains(["lambda", "ecs"], var.embed_consumer)
+    error_message = "embed_consumer must be \"lambda\" or \"ecs\"."
+  }
+}
+
+variable "embed_image_uri" {
+  description = "For embed_consumer \"ecs\": container image of the task, in ECR, with a tag or a digest. Another consumer does not use it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.embed_image_uri == null || can(regex("^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9._/-]+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", var.embed_image_uri))
+    error_message = "embed_image_uri must be an image of ECR with its tag or digest: <account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<digest>. `make images` writes it to terraform/images.auto.tfvars.json."
+  }
+}
+
+variable "embed_subnet_ids" {
+  description = "For embed_consumer \"ecs\": ids of the subnets that the task may run in."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for id in var.embed_subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])
+    error_message = "Each of embed_subnet_ids must be a subnet's id such as subnet-0123456789abcdef0: aws ec2 describe-subnets shows them."
+  }
+}
+
+variable "embed_security_group_ids" {
+  description = "For embed_consumer \"ecs\": ids of the task's security groups. It needs no way in, and HTTPS out."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for id in var.embed_security_group_ids : can(regex("^sg-[0-9a-f]{8,17}$", id))])
+    error_message = "Each of embed_security_group_ids must be a security group's id such as sg-0123456789abcdef0: aws ec2 describe-security-groups shows them."
+  }
+}
+
+variable "embed_assign_public_ip" {
+  description = "For embed_consumer \"ecs\": true gives the task a public address, with which it reaches AWS from a public subnet."
+  type        = bool
+  default     = false
+}
+
+variable "embed_concurrency" {
+  description = "For workflow vector_store: how many texts are embedded at once. They share embed_requests_per_second: more of them hide latency, they do not raise the rate."
+  type        = number
+  default     = 8
+
+  validation {
+    condition = (
+      var.embed_concurrency >= 1 && var.embed_concurrency <= 64 && floor(var.embed_concurrency) == var.embed_concurrency
+    )
+    error_message = "embed_concurrency must be a whole number from 1 to 64."
+  }
+}
+
+variable "embed_requests_per_second" {
+  description = "For workflow vector_store: how many texts are embedded a second. Bedrock limits embedding by requests a minute: set it to a sixtieth of your account's quota \"On-demand model inference requests per minute for Amazon Titan Text Embeddings V2\" (aws service-quotas list-service-quotas --service-code bedrock), less what others use. When Bedrock throttles nevertheless, the worker waits."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.embed_requests_per_second >= 1 && var.embed_requests_per_second <= 1000
+    error_message = "embed_requests_per_second must be from 1 to 1000; fractions are allowed."
+  }
+}
+
+variable "embed_dimension" {
+  description = "For workflow vector_store: numbers of a vector. A store keeps the dimension that it began with."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = contains([256, 512, 1024], var.embed_dimension)
+    error_message = "embed_dimension must be 256, 512 or 1024, what Titan Text Embeddings V2 offers."
+  }
+}
+
+variable "queue_mode" {
+  description = "For workflow vector_store: what the queues of changes are. \"standard\": thousands of changes become one delta. \"fifo\": ten at most do, in their order. Changing it makes new queues: what is in the old ones is lost, and millrace store check --repair makes up for it."
+  type        = string
+  default     = "standard"
+
+  validation {
+    condition     = contains(["standard", "fifo"], var.queue_mode)
+    error_message = "queue_mode must be \"standard\" or \"fifo\"."
+  }
+}
+
+variable "change_batching_window_seconds" {
+  description = "For queue_mode \"standard\": how long changes are collected before they become one delta; ten thousand of them, or 6 MB, end the wait. 0 does not wait, and takes ten at a time, which is all that Lambda offers without a window."
+  type        = number
+  default     = 30
+
+  validation {
+    condition = (
+      var.change_batching_window_seconds >= 0
+      && var.change_batching_window_seconds <= 300
+      && floor(var.change_batching_window_seconds) == var.change_batching_window_seconds
+    )
+    error_message = "change_batching_window_seconds must be a whole number from 0 to 300."
+  }
+}
+
+variable "compact_memory_mb" {
+  description = "For workflow vector_store: memory of the functions that open Chroma, in MB; processor time grows with it."
+  type        = number
+  default     = 3008
+
+  validation {
+    condition = (
+      var.compact_memory_mb >= 1024
+      && var.compact_memory_mb <= 10240
+      && floor(var.compact_memory_mb) == var.compact_memory_mb
+    )
+    error_message = "compact_memory_mb must be a whole number from 1024 to 10240, what Chroma needs and Lambda offers."
+  }
+}
+
+variable "compact_storage_mb" {
+  description = "For workflow vector_store: /tmp of the functions that open Chroma, in MB. It holds a snapshot three times."
+  type        = number
+  default     = 10240
+
+  validation {
+    condition = (
+      var.compact_storage_mb >= 512
+      && var.compact_storage_mb <= 10240
+      && floor(var.compact_storage_mb) == var.compact_storage_mb
+    )
+    error_message = "compact_storage_mb must be a whole number from 512 to 10240, what Lambda offers."
+  }
+}
+
+variable "compaction_poll_seconds" {
+  description = "For workflow vector_store: how long an execution waits before it goes on with a compaction that one call did not end, or looks again at another execution's work."
+  type        = number
+  default     = 1
+
+  validation {
+    condition = (
+      var.compaction_poll_seconds >= 1
+      && var.compaction_poll_seconds <= 300
+      && floor(var.compaction_poll_seconds) == var.compaction_poll_seconds
+    )
+    error_message = "compaction_poll_seconds must be a whole number from 1 to 300."
+  }
+}
+
+variable "compaction_seconds_between_starts" {
+  description = "For workflow vector_store: how far apart one collection's compactions are started. Each fetches and publishes the whole store, however little has changed."
+  type        = number
+  default     = 10
+
+  validation {
+    condition = (
+      var.compaction_seconds_between_starts >= 1
+      && var.compaction_seconds_between_starts <= 3600
+      && floor(var.compaction_seconds_between_starts) == var.compaction_seconds_between_starts
+    )
+    error_message = "compaction_seconds_between_starts must be a whole number from 1 to 3600."
+  }
+}
+
+variable "compaction_sweep_minutes" {
+  description = "For workflow vector_store: how often the clock looks for requests that no execution serves, such as those of a compaction that failed. It is how long they wait at most."
+  type        = number
+  default     = 5
+
+  validation {
+    condition = (
+      var.compaction_sweep_minutes >= 1
+      && var.compaction_sweep_minutes <= 1440
+      && floor(var.compaction_sweep_minutes) == var.compaction_sweep_minutes
+    )
+    error_message = "compaction_sweep_minutes must be a whole number from 1 to 1440 (a day)."
+  }
+}
+
+variable "overdue_minutes" {
+  description = "For workflow vector_store: how old a pending delta may be before a compaction is asked for again, which is looked at every five minutes. At four times that the notifications topic is told."
+  type        = number
+  default     = 15
+
+  validation {
+    condition = (
+      var.overdue_minutes >= 5 && var.overdue_minutes <= 1440 && floor(var.overdue_minutes) == var.overdue_minutes
+    )
+    error_message = "overdue_minutes must be a whole number from 5 to 1440 (a day)."
+  }
+}
+
+variable "snapshot_retention_days" {
+  description = "For workflow vector_store: days that a snapshot is kept after it was written. The last three are kept however old they are."
+  type        = number
+  default     = 7
+
+  validation {
+    condition = (
+      var.snapshot_retention_days >= 1
+      && var.snapshot_retention_days <= 365
+      && floor(var.snapshot_retention_days) == var.snapshot_retention_days
+    )
+    error_message = "snapshot_retention_days must be a whole number from 1 to 365."
   }
 }
 

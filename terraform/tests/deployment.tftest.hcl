@@ -106,7 +106,7 @@ run "names_follow_the_prefix" {
   }
 }
 
-run "expires_archive_work_and_parts_in_the_reports_bucket_alone" {
+run "expires_archive_work_and_parts_of_reports_deltas_exports_and_records_of_the_store" {
   command = plan
 
   variables {
@@ -120,6 +120,14 @@ run "expires_archive_work_and_parts_in_the_reports_bucket_alone" {
         archive = { prefix = "_archive/", days = 45 }
         work    = { prefix = "_work/", days = 30 }
         parts   = { tag = { key = "millrace", value = "part" }, days = 30 }
+      }
+      store = {
+        "lines changes" = { prefix = "lines/changes/", days = 60 }
+        "lines delta"   = { prefix = "lines/delta/", days = 60 }
+        "words changes" = { prefix = "words/changes/", days = 60 }
+        "words delta"   = { prefix = "words/delta/", days = 60 }
+        exports         = { prefix = "exports/", days = 60 }
+        runs            = { prefix = "runs/", days = 180 }
       }
     }
     error_message = "Expiry is ${jsonencode(local.expiry)}."

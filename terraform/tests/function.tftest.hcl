@@ -25,6 +25,21 @@ run "runs_on_graviton_with_traces_and_its_own_logs" {
   }
 
   assert {
+    condition = (
+      aws_lambda_function.this.handler == "example.work.handler"
+      && aws_lambda_function.this.filename == var.package
+      && aws_lambda_function.this.image_uri == null
+      && length(aws_lambda_function.this.image_config) == 0
+    )
+    error_message = "A zip is deployed as ${aws_lambda_function.this.package_type} with ${jsonencode(aws_lambda_function.this.image_config)}."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == null
+    error_message = "The function keeps invocations for itself unasked."
+  }
+
+  assert {
     condition     = one(aws_lambda_function.this.tracing_config).mode == "Active"
     error_message = "The function is not traced."
   }
@@ -90,5 +105,80 @@ run "stops_at_plan_before_packaging" {
 
   variables {
     package = "tests/package/absent.zip"
+  }
+}
+
+run "runs_an_image_with_its_handler_as_the_command" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    package                        = null
+    image_uri                      = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/example@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    reserved_concurrent_executions = 1
+    ephemeral_storage_size         = 10240
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.package_type == "Image"
+      && aws_lambda_function.this.image_uri == var.image_uri
+      && one(aws_lambda_function.this.image_config).command == tolist(["example.work.handler"])
+    )
+    error_message = "${aws_lambda_function.this.image_uri} is told ${jsonencode(aws_lambda_function.this.image_config)}."
+  }
+
+  assert {
+    condition     = alltrue([for value in [aws_lambda_function.this.handler, aws_lambda_function.this.runtime, aws_lambda_function.this.filename] : value == null])
+    error_message = "An image has its own runtime, and is told neither handler nor zip."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 1 && one(aws_lambda_function.this.ephemeral_storage).size == 10240
+    error_message = "The function is not alone, or has not the room in /tmp that it was given."
+  }
+}
+
+run "refuses_a_function_without_code" {
+  command         = plan
+  expect_failures = [aws_lambda_function.this]
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    package = null
+  }
+}
+
+run "refuses_a_function_with_two_sources_of_code" {
+  command         = plan
+  expect_failures = [aws_lambda_function.this]
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/example:latest"
+  }
+}
+
+run "refuses_layers_for_an_image" {
+  command         = plan
+  expect_failures = [aws_lambda_function.this]
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    package   = null
+    image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/example:latest"
+    layers    = ["arn:aws:lambda:eu-west-1:123456789012:layer:example-dependencies:1"]
   }
 }

@@ -115,46 +115,13 @@ run "hears_asks_sweeps_measures_and_tells" {
   }
 
   assert {
-    condition = jsondecode(aws_cloudwatch_event_rule.failed.event_pattern) == {
-      source      = ["aws.states"]
-      detail-type = ["Step Functions Execution Status Change"]
-      detail = {
-        stateMachineArn = [output.state_machine_arn]
-        status          = ["FAILED", "TIMED_OUT", "ABORTED"]
-        name            = [{ anything-but = { prefix = "sweep-" } }]
-      }
-    }
-    error_message = "The pattern is ${aws_cloudwatch_event_rule.failed.event_pattern}."
-  }
-
-  assert {
     condition = (
-      aws_cloudwatch_event_target.failed.arn == module.sweeper.arn
-      && aws_cloudwatch_event_target.failed.role_arn == module.failed_role.arn
-      && aws_cloudwatch_event_target.ended.arn == module.metrics.arn
+      aws_cloudwatch_event_target.ended.arn == module.metrics.arn
       && aws_lambda_permission.ended.source_arn == aws_cloudwatch_event_rule.ended.arn
       && aws_lambda_permission.ended.source_account == "123456789012"
       && aws_lambda_permission.ended.principal == "events.amazonaws.com"
     )
-    error_message = "The rules call ${aws_cloudwatch_event_target.failed.arn} and ${aws_cloudwatch_event_target.ended.arn}."
-  }
-
-  assert {
-    condition = { for name, schedule in aws_scheduler_schedule.this : name => [schedule.name, schedule.schedule_expression] } == {
-      sweep = ["example-kb-sync-sweep", "rate(5 minutes)"]
-      tick  = ["example-kb-sync-tick", "rate(5 minutes)"]
-    }
-    error_message = "The schedules are ${jsonencode(aws_scheduler_schedule.this)}."
-  }
-
-  assert {
-    condition = (
-      one(aws_scheduler_schedule.this["sweep"].target).arn == module.sweeper.arn
-      && jsondecode(one(aws_scheduler_schedule.this["sweep"].target).input) == {}
-      && one(aws_scheduler_schedule.this["tick"].target).arn == module.metrics.arn
-      && jsondecode(one(aws_scheduler_schedule.this["tick"].target).input) == { tick = true }
-    )
-    error_message = "The schedules call ${jsonencode(values(aws_scheduler_schedule.this)[*].target)}."
+    error_message = "The rule calls ${aws_cloudwatch_event_target.ended.arn}."
   }
 
   assert {
@@ -244,23 +211,6 @@ run "offers_a_message_for_a_day_and_hides_it_while_its_window_fills" {
   assert {
     condition     = local.visibility_timeout == 480
     error_message = "A message is hidden for ${local.visibility_timeout} seconds."
-  }
-}
-
-run "counts_one_minute_in_the_singular" {
-  command = plan
-
-  module {
-    source = "./modules/kb_sync"
-  }
-
-  variables {
-    sweep_minutes = 1
-  }
-
-  assert {
-    condition     = aws_scheduler_schedule.this["sweep"].schedule_expression == "rate(1 minute)"
-    error_message = "The schedule is ${aws_scheduler_schedule.this["sweep"].schedule_expression}."
   }
 }
 

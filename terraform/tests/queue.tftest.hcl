@@ -92,7 +92,7 @@ run "orders_by_group_and_sets_aside_what_is_received_too_often" {
   }
 }
 
-run "takes_the_dead_letters_of_one_queue_alone" {
+run "takes_the_dead_letters_of_the_queues_that_are_named_alone" {
   command = plan
 
   module {
@@ -100,13 +100,13 @@ run "takes_the_dead_letters_of_one_queue_alone" {
   }
 
   variables {
-    dead_letters_of = "arn:aws:sqs:eu-west-1:123456789012:example.fifo"
+    dead_letters_of = ["arn:aws:sqs:eu-west-1:123456789012:one.fifo", "arn:aws:sqs:eu-west-1:123456789012:other.fifo"]
   }
 
   assert {
     condition = jsondecode(aws_sqs_queue.this.redrive_allow_policy) == {
       redrivePermission = "byQueue"
-      sourceQueueArns   = ["arn:aws:sqs:eu-west-1:123456789012:example.fifo"]
+      sourceQueueArns   = ["arn:aws:sqs:eu-west-1:123456789012:one.fifo", "arn:aws:sqs:eu-west-1:123456789012:other.fifo"]
     }
     error_message = "Dead letters are taken by ${aws_sqs_queue.this.redrive_allow_policy}."
   }

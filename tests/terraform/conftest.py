@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from tests.terraform import mocked
-from tests.terraform.mocked import DATA_SOURCE, KEY, KNOWLEDGE_BASE, SOURCES, WITH_INCIDENTS, Deployment
+from tests.terraform.mocked import (
+    BY_TASK,
+    DATA_SOURCE,
+    KEY,
+    KNOWLEDGE_BASE,
+    SOURCES,
+    VECTORS,
+    WITH_INCIDENTS,
+    Deployment,
+)
 
 BEDROCK = {
     "sink": "bedrock",
@@ -22,6 +31,13 @@ SYNC = {
 INCIDENTS = {
     "sync_sources": WITH_INCIDENTS,
     "incident_source": "incidents",
+}
+STORE = {
+    "workflows": ["vector_store"],
+    "ingestion_bucket": None,
+    "reports_bucket": None,
+    "kendra_index_id": None,
+    **VECTORS,
 }
 
 
@@ -78,20 +94,44 @@ def incidents(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 @pytest.fixture(scope="session")
+def vectors(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The vector store alone, told nothing of the others: standard queues, and a function that embeds."""
+    return mocked.apply(mocked.copy(tmp_path_factory.mktemp("vectors")), **STORE)
+
+
+@pytest.fixture(scope="session")
+def vectors_by_task(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The vector store with FIFO queues, a task that embeds, and exports in another bucket too."""
+    settings = {"queue_mode": "fifo", "export_buckets": ["example-exports"], **BY_TASK}
+    return mocked.apply(mocked.copy(tmp_path_factory.mktemp("vectors-by-task")), **STORE, **settings)
+
+
+@pytest.fixture(scope="session")
 def together_with_key(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """All workflows with a key of the customer's, three chunks at once and logs for a week."""
     root = mocked.copy(tmp_path_factory.mktemp("together-with-key"))
-    workflows = ["kendra_ingestion", "kb_sync", "incident_sync"]
+    workflows = ["kendra_ingestion", "kb_sync", "incident_sync", "vector_store"]
     settings = {"kms_key_arn": KEY, "max_concurrency": 3, "log_retention_days": 7}
-    return mocked.apply(root, workflows=workflows, **INCIDENTS, **settings)
+    return mocked.apply(root, workflows=workflows, **INCIDENTS, **VECTORS, **BY_TASK, **settings)
 
 
-EVERY = ["deployment", "queued", "bedrock", "queued_bedrock", "synced", "incidents", "together_with_key"]
+EVERY = [
+    "deployment",
+    "queued",
+    "bedrock",
+    "queued_bedrock",
+    "synced",
+    "incidents",
+    "vectors",
+    "vectors_by_task",
+    "together_with_key",
+]
 
 
 @pytest.fixture(scope="session", params=EVERY)
 def every_deployment(request: pytest.FixtureRequest) -> Deployment:
-    """Each of both options with each of both sinks, sync alone and with incidents, and all workflows together."""
+    """Each of both options with each of both sinks, sync alone and with incidents, the vector store with each of both
+    consumers, and all workflows together."""
     found: Deployment = request.getfixturevalue(request.param)
     return found
 

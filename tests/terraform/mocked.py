@@ -66,6 +66,21 @@ WITH_INCIDENTS: Mapping[str, Mapping[str, Any]] = {
 }
 """And one whose only writer asks for syncs by itself."""
 
+IMAGES = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/millrace"
+VECTORS: Mapping[str, Any] = {
+    "store_bucket": "example-store",
+    "vector_store_image_uri": f"{IMAGES}/vector-store@sha256:{'5' * 64}",
+}
+"""A vector store whose exports are embedded by a function."""
+
+BY_TASK: Mapping[str, Any] = {
+    "embed_consumer": "ecs",
+    "embed_image_uri": f"{IMAGES}/embed@sha256:{'7' * 64}",
+    "embed_subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    "embed_security_group_ids": ["sg-0123456789abcdef0"],
+}
+"""And by a task in place of it."""
+
 REFERRING = frozenset({"aws_cloudwatch_event_target", "aws_sns_topic_policy"})
 """Types whose `arn` is that of the resource which they are about."""
 
@@ -176,7 +191,7 @@ def arn(service: str, resource: str) -> str:
 
 def copy(folder: Path) -> Path:
     """Copy the configuration and what it reads, without its own tests; returns the root module."""
-    left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "*.tftest.hcl")
+    left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "*.tfvars.json", "*.tftest.hcl")
     for name in ("terraform", "state_machines"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=left_out)
     return folder / "terraform"

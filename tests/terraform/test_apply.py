@@ -17,13 +17,35 @@ SETTLE_SECONDS = 60
 WORKFLOWS = {"kendra_ingestion", "kb_sync", "incident_sync"}
 FAST = {"sync_batching_window_seconds": 1, "sync_poll_seconds": 1, "sync_seconds_between_starts": 1}
 
-KENDRA = "module.kendra_ingestion"
-FORMER = {
+KENDRA, SYNC, INCIDENTS = (f"module.{name}[0]" for name in ("kendra_ingestion", "kb_sync", "incident_sync"))
+ROLES = {
     "module.state_machine.module.role.aws_iam_role{}.this": "module.state_machine.aws_iam_role{}.this",
     "module.events_role.aws_iam_role{}.this": "aws_iam_role{}.events",
     "module.kendra_reader[0].aws_iam_role{}.this": "aws_iam_role{}.kendra_reader[0]",
 }
 """Where Kendra ingestion had its roles, and with {} filled in their policies, before they were a module."""
+
+FORMER = {
+    f"{SYNC}.module.flight.module.table": f"{SYNC}.module.table",
+    f"{SYNC}.module.flight.module.state_machine": f"{SYNC}.module.state_machine",
+    f"{SYNC}.module.flight.module.sweeper": f"{SYNC}.module.sweeper",
+    f"{SYNC}.module.flight.module.failed_role": f"{SYNC}.module.failed_role",
+    f"{SYNC}.module.flight.aws_cloudwatch_event_rule.failed": f"{SYNC}.aws_cloudwatch_event_rule.failed",
+    f"{SYNC}.module.flight.aws_cloudwatch_event_target.failed": f"{SYNC}.aws_cloudwatch_event_target.failed",
+    f"{SYNC}.module.flight.module.sweep.module.role": f'{SYNC}.module.schedule_role["sweep"]',
+    f"{SYNC}.module.flight.module.sweep.aws_scheduler_schedule.this": f'{SYNC}.aws_scheduler_schedule.this["sweep"]',
+    f"{SYNC}.module.tick.module.role": f'{SYNC}.module.schedule_role["tick"]',
+    f"{SYNC}.module.tick.aws_scheduler_schedule.this": f'{SYNC}.aws_scheduler_schedule.this["tick"]',
+    f"{INCIDENTS}.module.schedule.module.role": f"{INCIDENTS}.module.schedule_role",
+    f"{INCIDENTS}.module.schedule.aws_scheduler_schedule.this": f"{INCIDENTS}.aws_scheduler_schedule.this",
+    **{
+        f"{KENDRA}.{new.format(kind)}": f"{KENDRA}.{old.format(kind)}"
+        for new, old in ROLES.items()
+        for kind in ("", "_policy")
+    },
+    KENDRA: "module.kendra_ingestion",
+}
+"""Where things were before: Kendra ingestion alone, and roles, single flight and schedules no modules."""
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +93,19 @@ def test_a_workflow_less_leaves_the_others_as_they_are(instance: Instance, left_
 
 
 def test_a_deployment_from_before_keeps_everything(instance: Instance, tmp_path: Path) -> None:
-    """Everything is moved in the state to where it was when there was one workflow, and roles had no module."""
+    """Everything is moved in the state to where it was before it had a module of its own."""
     place = instance.folder / "terraform"
     kept = (place / deploy.STATE).read_bytes()
-    former = {f"{KENDRA}[0]": KENDRA}
-    for kind in ("", "_policy"):
-        former |= {f"{KENDRA}.{new.format(kind)}": f"{KENDRA}.{old.format(kind)}" for new, old in FORMER.items()}
     try:
         with offline_terraform.terraform(deploy.CONFIGURATION, place, instance.environment()) as core:
-            for new, old in former.items():
+            for new, old in FORMER.items():
                 done = core.run(
                     "state", "mv", f"-state={place / deploy.STATE}", f"-backup={tmp_path / 'backup'}", new, old
                 )
                 assert done.returncode == 0, done.stderr
         changes = deploy.plan(instance)
         assert {change.action for change in changes} == {"move"}
-        assert len(changes) > len(former)
+        assert len(changes) > len(FORMER)
     finally:
         (place / deploy.STATE).write_bytes(kept)
 

@@ -29,6 +29,9 @@ USES: Mapping[str, set[str]] = {
     **{f"millrace-kb-sync-{source}": {"kms:Decrypt"} for source in SOURCES},
     **{f"millrace-kb-sync-{starter}": set() for starter in ("failed", "sweep", "tick")},
     "millrace-incident-sync-schedule": set(),
+    **{f"millrace-compaction-{starter}": set() for starter in ("failed", "sweep")},
+    **{f"millrace-vector-{function}-schedule": set() for function in ("collect", "check", "overdue")},
+    "millrace-vector-embed-task-execution": set(),
 }
 """What those roles may do with the key that do not both read and write."""
 
@@ -93,7 +96,7 @@ def test_the_ingestion_bucket_alone_sends_events(deployment: Deployment) -> None
 
 def test_every_log_expires(any_deployment_with_key: Deployment) -> None:
     groups = any_deployment_with_key.all("aws_cloudwatch_log_group")
-    logging = ("aws_lambda_function", "aws_sfn_state_machine")
+    logging = ("aws_lambda_function", "aws_sfn_state_machine", "aws_ecs_task_definition")
     assert len(groups) == sum(len(any_deployment_with_key.all(kind)) for kind in logging)
     assert {group.values["retention_in_days"] for group in groups} == {7}
 
@@ -106,10 +109,12 @@ def test_every_table_is_recoverable(every_deployment: Deployment) -> None:
         assert table.values["server_side_encryption"][0]["enabled"]
 
 
-def test_locks_counters_and_what_was_removed_expire_and_nothing_else(queued: Deployment, incidents: Deployment) -> None:
+def test_locks_counters_and_what_was_removed_or_merged_expire_and_nothing_else(
+    queued: Deployment, incidents: Deployment, vectors: Deployment
+) -> None:
     expiring = {
         table.values["name"]: bool(table.values["ttl"])
-        for applied in (queued, incidents)
+        for applied in (queued, incidents, vectors)
         for table in applied.all("aws_dynamodb_table")
     }
     assert expiring == {
@@ -119,6 +124,9 @@ def test_locks_counters_and_what_was_removed_expire_and_nothing_else(queued: Dep
         "millrace-sync": False,
         "millrace-incident-sync": True,
         "incidents": False,
+        "millrace-vector-store": True,
+        "millrace-flights": False,
+        "receipts": False,
     }
 
 
@@ -253,13 +261,23 @@ def test_each_queue_and_its_dead_letters_are_read_by_their_workers(queued: Deplo
     }
 
 
-def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_take(queued: Deployment) -> None:
-    timeouts = {
-        function.values["function_name"]: function.values["timeout"] for function in queued.all("aws_lambda_function")
-    }
-    hidden = {queue.values["arn"]: queue.values["visibility_timeout_seconds"] for queue in queued.all("aws_sqs_queue")}
-    for mapping in queued.all("aws_lambda_event_source_mapping"):
-        assert hidden[mapping.values["event_source_arn"]] >= 6 * timeouts[mapping.values["function_name"]]
+@pytest.mark.parametrize(("name", "number"), [("queued", 4), ("vectors", 3), ("vectors_by_task", 2)])
+def test_a_message_stays_hidden_for_six_times_as_long_as_its_function_may_take(
+    name: str, number: int, request: pytest.FixtureRequest
+) -> None:
+    """And for its window, which counts from when Lambda takes the first message."""
+    applied: Deployment = request.getfixturevalue(name)
+    timeouts = {each.values["function_name"]: each.values["timeout"] for each in applied.all("aws_lambda_function")}
+    hidden = {each.values["arn"]: each.values["visibility_timeout_seconds"] for each in applied.all("aws_sqs_queue")}
+    mappings = [
+        mapping.values
+        for mapping in applied.all("aws_lambda_event_source_mapping")
+        if mapping.values["event_source_arn"] in hidden
+    ]
+    assert len(mappings) == number
+    for mapping in mappings:
+        window = mapping["maximum_batching_window_in_seconds"] or 0
+        assert hidden[mapping["event_source_arn"]] >= 6 * timeouts[mapping["function_name"]] + window
 
 
 def test_dead_letters_go_to_the_queue_that_takes_them(queued: Deployment) -> None:
@@ -273,13 +291,16 @@ def test_dead_letters_go_to_the_queue_that_takes_them(queued: Deployment) -> Non
         }
 
 
-def test_no_message_is_forgotten_before_any_other(queued: Deployment, incidents: Deployment) -> None:
-    for applied, number in ((queued, 5), (incidents, 5)):
+def test_no_message_is_forgotten_before_any_other(
+    queued: Deployment, incidents: Deployment, vectors: Deployment
+) -> None:
+    for applied, number in ((queued, 5), (incidents, 5), (vectors, 6)):
         kept = [queue.values["message_retention_seconds"] for queue in applied.all("aws_sqs_queue")]
         assert kept == [14 * 24 * 3600] * number
 
 
-def test_no_function_has_reserved_concurrency(every_deployment: Deployment) -> None:
-    """Below the sum of the mappings' it would throttle their pollers, and a throttled message counts as received."""
+def test_no_function_has_reserved_concurrency_but_the_one_that_must_be_alone(every_deployment: Deployment) -> None:
+    """Below the sum of the mappings' it throttles their pollers, and a throttled message counts as received."""
     for function in every_deployment.all("aws_lambda_function"):
-        assert function.values["reserved_concurrent_executions"] is None
+        alone = function.values["function_name"] == "millrace-vector-embed"
+        assert function.values["reserved_concurrent_executions"] == (1 if alone else None)

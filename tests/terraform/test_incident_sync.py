@@ -121,7 +121,7 @@ def test_the_machine_waits_for_knowledge_base_sync_alone(incidents: Deployment) 
 
 
 def test_the_schedule_starts_runs_and_does_nothing_else(incidents: Deployment) -> None:
-    assert {statement.sid for statement in working(incidents, SCHEDULE)} == {"StartRun"}
+    assert {statement.sid for statement in working(incidents, SCHEDULE)} == {"CallTarget"}
     schedule = incidents.one("aws_scheduler_schedule", name=SCHEDULE).values
     assert schedule["schedule_expression"] == "cron(0 * * * ? *)"
     assert incidents.name(schedule["target"][0]["arn"]) == MACHINE

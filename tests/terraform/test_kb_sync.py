@@ -135,6 +135,32 @@ def test_the_function_is_called_by_the_tick_and_the_rule_alone(synced: Deploymen
     assert permission.values["source_account"] == ACCOUNT
 
 
+def test_the_clock_sweeps_and_measures(synced: Deployment) -> None:
+    called = {}
+    for schedule in synced.all("aws_scheduler_schedule"):
+        (target,) = schedule.values["target"]
+        assert target["role_arn"] == synced.one("aws_iam_role", name=schedule.values["name"]).values["arn"]
+        said = json.loads(target["input"])
+        called[schedule.values["name"]] = (schedule.values["schedule_expression"], synced.name(target["arn"]), said)
+    assert called == {
+        SWEEP: ("rate(5 minutes)", SWEEPER, {}),
+        TICK: ("rate(5 minutes)", METRICS, {"tick": True}),
+    }
+
+
+def test_a_failure_that_is_not_a_sweeps_own_starts_the_sweeper(synced: Deployment) -> None:
+    rule = synced.one("aws_cloudwatch_event_rule", name=FAILED).values
+    target = synced.one("aws_cloudwatch_event_target", rule=FAILED).values
+    assert synced.name(target["arn"]) == SWEEPER
+    assert target["role_arn"] == synced.one("aws_iam_role", name=FAILED).values["arn"]
+    detail = json.loads(rule["event_pattern"])["detail"]
+    assert {synced.name(word) for word in detail.pop("stateMachineArn")} == {MACHINE}
+    assert detail == {
+        "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+        "name": [{"anything-but": {"prefix": "sweep-"}}],
+    }
+
+
 def test_each_service_acts_for_the_resource_that_the_role_is_for(synced: Deployment) -> None:
     expected = {
         MACHINE: ("states", {arn("states", f"stateMachine:{MACHINE}")}),

@@ -1,7 +1,7 @@
 """Who may do what, read from the configuration's policies: each role exactly what its work needs.
 
-What holds for every role, and what Kendra ingestion's roles may do; test_kb_sync.py and
-test_incident_sync.py say what those of the syncs may."""
+What holds for every role, and what Kendra ingestion's roles may do; test_kb_sync.py,
+test_incident_sync.py and test_vector_store.py say what those of the other workflows may."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ASK = {"kendra": "kendra:BatchGetDocumentStatus", "bedrock": "bedrock:GetKnowled
 CONFIGURATION_OF = {"kendra": "kendra:DescribeIndex", "bedrock": "bedrock:StartIngestionJob"}
 """What changing documents asks for beside the call itself: of Kendra for putting alone."""
 
-RESOURCELESS = {"WriteTraces", "DeliverLogs", "FindStream"}
+RESOURCELESS = {"WriteTraces", "DeliverLogs", "FindStream", "EnterRegistry"}
 """Statements on every resource, because AWS offers none for their actions."""
 
 NEEDS: Mapping[str, frozenset[str]] = {

@@ -54,19 +54,48 @@ resource "aws_iam_role_policy" "this" {
   policy = data.aws_iam_policy_document.this.json
 }
 
+locals {
+  # A zip's arguments, which are null for an image, and the other way round. An image brings its runtime, and its command
+  # says what a zip's handler says.
+  zipped    = var.package != null
+  is_built  = local.zipped ? fileexists(coalesce(var.package, "-")) : false
+  code_hash = local.is_built ? filebase64sha256(var.package) : null
+  command   = local.zipped ? [] : [[var.handler]]
+}
+
 resource "aws_lambda_function" "this" {
   function_name    = var.name
   description      = var.description
   role             = aws_iam_role.this.arn
-  runtime          = "python3.13"
+  package_type     = local.zipped ? "Zip" : "Image"
   architectures    = ["arm64"]
-  handler          = var.handler
+  runtime          = local.zipped ? "python3.13" : null
+  handler          = local.zipped ? var.handler : null
   filename         = var.package
-  source_code_hash = fileexists(var.package) ? filebase64sha256(var.package) : null
+  source_code_hash = local.code_hash
+  image_uri        = var.image_uri
   layers           = var.layers
   memory_size      = var.memory_size
   timeout          = var.timeout
   kms_key_arn      = var.kms_key_arn
+
+  reserved_concurrent_executions = var.reserved_concurrent_executions
+
+  dynamic "image_config" {
+    for_each = local.command
+
+    content {
+      command = image_config.value
+    }
+  }
+
+  dynamic "ephemeral_storage" {
+    for_each = var.ephemeral_storage_size[*]
+
+    content {
+      size = ephemeral_storage.value
+    }
+  }
 
   environment {
     variables = var.environment
@@ -83,8 +112,18 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
-      condition     = fileexists(var.package)
-      error_message = "${var.package} is not there. Run `make package` in the repository first."
+      condition     = local.zipped == local.is_built
+      error_message = "${coalesce(var.package, "-")} is not there. Run `make package` in the repository first."
+    }
+
+    precondition {
+      condition     = local.zipped != (var.image_uri != null)
+      error_message = "${var.name} has its code either from a package or from an image: give one of package and image_uri."
+    }
+
+    precondition {
+      condition     = local.zipped || length(var.layers) == 0
+      error_message = "${var.name} is an image, which takes no layers: put what they hold into the image."
     }
   }
 

@@ -9,12 +9,19 @@ variable "description" {
 }
 
 variable "package" {
-  description = "Path of the zip with the function's code, as `make package` builds it."
+  description = "Path of the zip with the function's code, as `make package` builds it. Null takes image_uri."
   type        = string
+  default     = null
+}
+
+variable "image_uri" {
+  description = "Container image with the function's code, in ECR of this region. Null takes package."
+  type        = string
+  default     = null
 }
 
 variable "handler" {
-  description = "Where the code begins: <package>.<module>.handler."
+  description = "Where the code begins: <package>.<module>.handler. An image is told it as its command."
   type        = string
 }
 
@@ -33,6 +40,18 @@ variable "memory_size" {
 variable "timeout" {
   description = "Seconds until an invocation is cut off, at most 900."
   type        = number
+}
+
+variable "reserved_concurrent_executions" {
+  description = "How many invocations may run at once; so many of the account's are kept for this function. Null lets it share with the others."
+  type        = number
+  default     = null
+}
+
+variable "ephemeral_storage_size" {
+  description = "MB of /tmp, from 512 to 10240. Null leaves Lambda's own 512."
+  type        = number
+  default     = null
 }
 
 variable "environment" {

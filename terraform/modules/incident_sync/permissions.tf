@@ -1,5 +1,5 @@
-# What functions, machine and schedule may do. Logs, traces and the key of functions and machine are added where their roles
-# are made.
+# What functions and machine may do. Logs, traces and the key are added where their roles are made, the schedule's right in its
+# module.
 
 locals {
   documents = "arn:${local.partition}:s3:::${local.source.bucket}/${var.place.prefix}*"
@@ -117,13 +117,5 @@ data "aws_iam_policy_document" "state_machine" {
     sid       = "HearOfIngestion"
     actions   = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
     resources = [local.nested_rule]
-  }
-}
-
-data "aws_iam_policy_document" "schedule" {
-  statement {
-    sid       = "StartRun"
-    actions   = ["states:StartExecution"]
-    resources = [module.state_machine.arn]
   }
 }

@@ -3,62 +3,29 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  name        = "${var.name_prefix}-kb-sync"
-  partition   = data.aws_partition.current.partition
-  region      = data.aws_region.current.region
-  account     = data.aws_caller_identity.current.account_id
-  definitions = "${path.module}/../../../state_machines"
-
-  # Known from the name alone: the machine starts its own successors.
-  machine_arn = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${local.name}"
-  executions  = "arn:${local.partition}:states:${local.region}:${local.account}:execution:${local.name}:*"
+  name      = "${var.name_prefix}-kb-sync"
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.region
+  account   = data.aws_caller_identity.current.account_id
 }
 
-# One item a data source: the requests that were made, those that are covered, and the execution that may act.
-module "table" {
-  source = "../table"
-
-  name        = "${var.name_prefix}-sync"
-  hash_key    = "key"
-  kms_key_arn = var.kms_key_arn
-}
-
-module "state_machine" {
-  source = "../state_machine"
+# The key is a data source.
+module "flight" {
+  source = "../single_flight"
 
   name       = local.name
-  definition = "${local.definitions}/kb_sync.asl.json"
-  parts      = ["${local.definitions}/single_flight.states.json"]
+  table_name = "${var.name_prefix}-sync"
+  definition = "${path.module}/../../../state_machines/kb_sync.asl.json"
+  policy     = data.aws_iam_policy_document.sync.json
 
-  substitutions = {
-    partition               = local.partition
-    table                   = module.table.name
-    notifications_topic_arn = var.notifications_topic_arn
-    failure_subject         = "Knowledge base sync failed"
-    poll_seconds            = var.poll_seconds
-    seconds_between_starts  = var.seconds_between_starts
-  }
-
-  policy             = data.aws_iam_policy_document.state_machine.json
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
-}
-
-module "sweeper" {
-  source = "../state_machine"
-
-  name       = "${local.name}-sweeper"
-  definition = "${local.definitions}/single_flight_sweeper.asl.json"
-
-  substitutions = {
-    partition   = local.partition
-    table       = module.table.name
-    machine_arn = module.state_machine.arn
-  }
-
-  policy             = data.aws_iam_policy_document.sweeper.json
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = var.kms_key_arn
+  poll_seconds            = var.poll_seconds
+  seconds_between_starts  = var.seconds_between_starts
+  sweep_minutes           = var.sweep_minutes
+  notifications_topic_arn = var.notifications_topic_arn
+  failure_subject         = "Knowledge base sync failed"
+  dead_letter_queue_arn   = module.dead_letters.arn
+  log_retention_days      = var.log_retention_days
+  kms_key_arn             = var.kms_key_arn
 }
 
 module "metrics" {
@@ -73,7 +40,7 @@ module "metrics" {
   policy      = data.aws_iam_policy_document.metrics.json
 
   environment = {
-    SYNC_TABLE                   = module.table.name
+    SYNC_TABLE                   = module.flight.table
     POWERTOOLS_SERVICE_NAME      = local.metrics.service
     POWERTOOLS_METRICS_NAMESPACE = local.metrics.namespace
     LOG_LEVEL                    = "INFO"

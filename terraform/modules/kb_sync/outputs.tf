@@ -1,16 +1,16 @@
 output "state_machine_arn" {
   description = "ARN of the state machine."
-  value       = module.state_machine.arn
+  value       = module.flight.state_machine_arn
 }
 
 output "executions_arn" {
   description = "Pattern of the ARNs of the machine's executions."
-  value       = local.executions
+  value       = module.flight.executions_arn
 }
 
 output "table" {
   description = "Name of the table with the requests of every data source."
-  value       = module.table.name
+  value       = module.flight.table
 }
 
 output "dead_letter_queue_url" {

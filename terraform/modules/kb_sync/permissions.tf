@@ -1,5 +1,5 @@
-# What machines, function, pipes, rule and schedules may do. Logs, traces and the key of machines and function are added where
-# their roles are made.
+# What the machine's jobs, the function and the pipes may do. What single flight itself may is in its module; logs, traces and
+# the key of machine and function are added where their roles are made.
 
 locals {
   knowledge_bases = distinct([
@@ -8,7 +8,7 @@ locals {
   ])
 }
 
-data "aws_iam_policy_document" "state_machine" {
+data "aws_iam_policy_document" "sync" {
   statement {
     sid = "SyncKnowledgeBases"
     actions = [
@@ -19,58 +19,20 @@ data "aws_iam_policy_document" "state_machine" {
     ]
     resources = local.knowledge_bases
   }
-
-  statement {
-    sid       = "CountRequests"
-    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
-    resources = [module.table.arn]
-  }
-
-  statement {
-    sid       = "AskAboutOwner"
-    actions   = ["states:DescribeExecution"]
-    resources = [local.executions]
-  }
-
-  statement {
-    sid       = "HandOver"
-    actions   = ["states:StartExecution"]
-    resources = [local.machine_arn]
-  }
-
-  statement {
-    sid       = "Notify"
-    actions   = ["sns:Publish"]
-    resources = [var.notifications_topic_arn]
-  }
-}
-
-data "aws_iam_policy_document" "sweeper" {
-  statement {
-    sid       = "FindPending"
-    actions   = ["dynamodb:Scan"]
-    resources = [module.table.arn]
-  }
-
-  statement {
-    sid       = "Sweep"
-    actions   = ["states:StartExecution"]
-    resources = [module.state_machine.arn]
-  }
 }
 
 data "aws_iam_policy_document" "metrics" {
   statement {
     sid       = "FindPending"
     actions   = ["dynamodb:Scan"]
-    resources = [module.table.arn]
+    resources = [module.flight.table_arn]
   }
 
   statement {
     # The event of an execution leaves out what is too long, and everything that a key of the customer's encrypts.
     sid       = "ReadExecution"
     actions   = ["states:DescribeExecution"]
-    resources = [local.executions]
+    resources = [module.flight.executions_arn]
   }
 }
 
@@ -86,7 +48,7 @@ data "aws_iam_policy_document" "pipe" {
   statement {
     sid       = "StartExecution"
     actions   = ["states:StartExecution"]
-    resources = [module.state_machine.arn]
+    resources = [module.flight.state_machine_arn]
   }
 
   dynamic "statement" {
@@ -97,23 +59,5 @@ data "aws_iam_policy_document" "pipe" {
       actions   = ["kms:Decrypt"]
       resources = [statement.value]
     }
-  }
-}
-
-data "aws_iam_policy_document" "failed" {
-  statement {
-    sid       = "StartExecution"
-    actions   = ["states:StartExecution"]
-    resources = [module.sweeper.arn]
-  }
-}
-
-data "aws_iam_policy_document" "schedule" {
-  for_each = local.schedules
-
-  statement {
-    sid       = "CallTarget"
-    actions   = [each.value.action]
-    resources = [each.value.arn]
   }
 }

@@ -77,7 +77,7 @@ resource "aws_pipes_pipe" "this" {
   description = "Makes one request of the uploads and deletions of ${each.key} in ${var.batching_window_seconds} seconds"
   role_arn    = module.pipe_role[each.key].arn
   source      = module.queue[each.key].arn
-  target      = module.state_machine.arn
+  target      = module.flight.state_machine_arn
 
   source_parameters {
     sqs_queue_parameters {
@@ -121,7 +121,7 @@ module "dead_letters" {
   senders = {
     "events.amazonaws.com" = concat(
       values(aws_cloudwatch_event_rule.changed)[*].arn,
-      [aws_cloudwatch_event_rule.ended.arn, aws_cloudwatch_event_rule.failed.arn],
+      [aws_cloudwatch_event_rule.ended.arn, module.flight.failed_rule_arn],
     )
   }
 }

@@ -64,7 +64,7 @@ module "dead_queue" {
   name                       = "${each.value.name}-dead"
   fifo                       = true
   visibility_timeout_seconds = local.visibility_timeout
-  dead_letters_of            = "arn:${local.partition}:sqs:${local.region}:${local.account}:${each.value.name}.fifo"
+  dead_letters_of            = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${each.value.name}.fifo"]
   kms_key_arn                = var.kms_key_arn
 }
 

@@ -16,7 +16,7 @@ resource "aws_sqs_queue" "this" {
   })
   redrive_allow_policy = var.dead_letters_of == null ? null : jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = [var.dead_letters_of]
+    sourceQueueArns   = var.dead_letters_of
   })
 }
 

@@ -25,8 +25,8 @@ variable "redrive" {
 }
 
 variable "dead_letters_of" {
-  description = "ARN of the one queue that may send its dead letters here. Null lets every queue of the account."
-  type        = string
+  description = "ARNs of the queues, ten at most, that alone may send their dead letters here. Null lets every queue of the account."
+  type        = list(string)
   default     = null
 }
 
