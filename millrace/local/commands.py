@@ -42,6 +42,7 @@ class Tale(StrEnum):
     KENDRA_INGESTION = "kendra_ingestion"
     KB_SYNC = "kb_sync"
     INCIDENTS = "incidents"
+    VECTORS = "vectors"
 
 
 class Sink(StrEnum):
@@ -160,16 +161,18 @@ def demo(
     """Deploy a workflow beside what is there, and tell its story.
 
     kendra_ingestion: ingest the sample, report, ask a question. kb_sync: upload at once, see the requests coalesced and
-    covered, ask a question for each upload. incidents: close incidents, find them, reopen and delete some.
+    covered, ask a question for each upload. incidents: close incidents, find them, reopen and delete some. vectors:
+    embed receipts, find their words, correct a label and delete a receipt.
     """
-    from millrace.local.demos import incidents, kb_sync, kendra_ingestion
+    from millrace.local.demos import incidents, kb_sync, kendra_ingestion, vectors
 
     context: Context = ctx.obj
     command = _how_to_call(context.folder)
     if workflow is not Tale.KENDRA_INGESTION:
         if option or sink:
             raise UsageError(f"--option and --sink are kendra_ingestion's; leave them out with --workflow {workflow}")
-        tell = {Tale.KB_SYNC: kb_sync.tell, Tale.INCIDENTS: incidents.tell}[workflow]
+        stories = {Tale.KB_SYNC: kb_sync.tell, Tale.INCIDENTS: incidents.tell, Tale.VECTORS: vectors.tell}
+        tell = stories[workflow]
         raise typer.Exit(tell(context, command))
     option, sink = option or DeployOption.SFN, sink or Sink.KENDRA
     raise typer.Exit(kendra_ingestion.tell(context, command, option=option.value, sink=sink.value))

@@ -68,6 +68,27 @@ def check_incidents(story: str) -> None:
         assert said in told
 
 
+def check_vectors(story: str) -> None:
+    """The steps of the fourth story, with three rows refused, a correction and a deletion."""
+    for step in range(1, 10):
+        assert f"\n{step}  " in f"\n{story}"
+    told = " ".join(story.split())
+    for said in (
+        "12 receipts come into the table receipts",
+        "52 lines, 167 words, 32 labels",
+        "with vectors: 51 lines, 166 words",
+        "chemist-0305: the line is not JSON",
+        "cobbler-0042: id is of another receipt",
+        "ferry-0088: text is missing",
+        "bakery-0903/00002/00001: Sourdough",
+        "inn-0217/00002: Eel pie with parsley 11.50",
+        "among lines nothing",
+        "words: 151 records; missing 0, superfluous 0, different 0, withoutVector 1",
+        "51 lines, 166 words were published, 3 rows refused",
+    ):
+        assert said in told, said
+
+
 def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: Path) -> None:
     """At last with the other option and the other sink, to which the deployment changes; each alone is the soak's."""
     folder = tmp_path / "aws"
@@ -88,6 +109,10 @@ def test_the_stories_come_out_well_in_one_folder_and_nothing_is_left(tmp_path: P
         sources = json.loads(millrace(folder, "sources", "--json").stdout)["sources"]
         assert {source["source"]: source["pending"] for source in sources} == {"images": 0, "incidents": 0}
         assert json.loads(millrace(folder, "incidents", "check", "--json").stdout)["findings"] == []
+
+        fourth = millrace(folder, "local", "demo", "--workflow", "vectors")
+        assert fourth.returncode == 0, fourth.stdout + fourth.stderr
+        check_vectors(fourth.stdout)
 
         second = millrace(folder, "local", "demo")
         assert second.returncode == 0, second.stdout + second.stderr

@@ -25,7 +25,7 @@ def test_down_where_nothing_is_is_all_well(tmp_path: Path) -> None:
     assert "there is nothing" in done.stdout
 
 
-@pytest.mark.parametrize("story", ["kb_sync", "incidents"])
+@pytest.mark.parametrize("story", ["kb_sync", "incidents", "vectors"])
 def test_the_other_stories_take_no_option_and_no_sink(tmp_path: Path, story: str) -> None:
     for flag in (("--option", "sqs"), ("--sink", "kendra")):
         done = CliRunner().invoke(app, ["--dir", str(tmp_path), "local", "demo", "--workflow", story, *flag])
