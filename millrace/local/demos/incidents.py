@@ -204,7 +204,7 @@ def _answer(context: Context, question: Question) -> Answered:
     said = Text("no answer", "red")
     if answers:
         said = plain(f"{found[0]}: {shortened(answers[0].excerpt, question.question)}")
-    context.console.print(Padding(Text.assemble((str(question), "bold"), "\n", said), (0, 0, 0, INDENT)))
+    context.console.print(Padding.indent(Text.assemble((str(question), "bold"), "\n", said), INDENT))
     return Answered(question, found, answers[0].excerpt if answers else "")
 
 

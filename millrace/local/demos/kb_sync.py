@@ -236,7 +236,7 @@ def _answer(context: Context, source: SyncSource, question: str) -> str | None:
     """The image that answers first."""
     answers: list[Answer] = of_source(source, context.client).ask(question)
     said = plain(shortened(answers[0].excerpt, question)) if answers else Text("no answer", "red")
-    context.console.print(Padding(Text.assemble((question, "bold"), "\n", said), (0, 0, 0, INDENT)))
+    context.console.print(Padding.indent(Text.assemble((question, "bold"), "\n", said), INDENT))
     return answers[0].uri.removeprefix(f"s3://{source.bucket}/{source.prefix}") if answers else None
 
 

@@ -89,7 +89,7 @@ def tell(context: Context, command: str, *, option: str = "sfn", sink: str = "ke
         answers = context.search.ask(QUESTION)
         if answers:
             said = Text.assemble((f"{answers[0].title}: ", "bold"), plain(shortened(answers[0].excerpt, QUESTION)))
-            context.console.print(Padding(said, (0, 0, 0, INDENT)))
+            context.console.print(Padding.indent(said, INDENT))
         silent = silent_documents(found, [failure.document_id for failure in failures], context.search.ask)
     story = Story(
         failed={place_of(failure.document_id, job.prefix): failure.error_code for failure in failures},

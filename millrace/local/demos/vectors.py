@@ -273,7 +273,7 @@ def _answer(context: Context, question: Question) -> Answered:
     function = context.deployment.store.vector_functions.search
     hits = call(context.client("lambda"), function, event).said["hits"]
     said = plain(f"{hits[0]['id']}: {hits[0]['document']}") if hits else Text("nothing", "dim")
-    context.console.print(Padding(Text.assemble((str(question), "bold"), "\n", said), (0, 0, 0, INDENT)))
+    context.console.print(Padding.indent(Text.assemble((str(question), "bold"), "\n", said), INDENT))
     return Answered(question, [hit["id"] for hit in hits], hits[0]["document"] if hits else "")
 
 

@@ -17,7 +17,7 @@ FIFO, STANDARD = Side([0.8, 1.0], 1_000), Side([9.0, 11.0], 20)
 
 
 def figures(ours: float) -> dict[str, Figure]:
-    found = figures_of(Measured(FIFO, STANDARD, Side([ours], 1), {"merge": 1.0}))
+    found = figures_of(Measured(FIFO, STANDARD, Side([ours], 1), {"merge": 1.0}, commit=0.001))
     return {figure.name.partition(": ")[2]: figure for figure in found}
 
 
@@ -60,6 +60,7 @@ def test_a_small_store_is_compacted_by_all_three(
     measured = measure(small_store, tmp_path, updates=10, rounds=1)
     assert [(len(side.measured), side.needed) for side in measured[:3]] == [(2, 10), (1, 2), (1, 1)]
     assert {"read", "fetch", "merge", "check", "upload", "publish", "deltas"} <= measured.steps.keys()
+    assert measured.commit > 0
     assert small_store.pointer().version == version + 1
     assert small_store.deltas.pending() == []
 
