@@ -122,7 +122,7 @@ def parse_json(text: str | bytes, what: str = "the line") -> object:
     except UnicodeDecodeError as error:
         raise ChangeInvalid(f"{what} is not UTF-8 at offset {error.start}") from None
     except json.JSONDecodeError as error:
-        raise ChangeInvalid(f"{what} is not JSON: {error.msg} at column {error.colno}") from None
+        raise ChangeInvalid(f"{what} is not JSON at column {error.colno}: {error.msg}") from None
     except (RecursionError, ValueError):
         raise ChangeInvalid(f"{what} is not JSON: nested too deeply, or a number with too many digits") from None
 

@@ -38,7 +38,7 @@ def test_a_sequence_number_is_padded(at: str | None, padded: str | None) -> None
 @pytest.mark.parametrize(
     ("row", "collection", "said"),
     [
-        (b"{", "lines", "the line is not JSON: "),
+        (b"{", "lines", "the line is not JSON at column 2: "),
         (b"\xff", "lines", "the line is not UTF-8 at offset 0"),
         (b"[1]", "lines", "the line is no JSON object"),
         (b"[" * 100_000, "lines", "nested too deeply"),
