@@ -40,7 +40,7 @@ run "sweeps_after_a_failure_and_by_the_clock" {
   assert {
     condition = (
       aws_cloudwatch_event_rule.failed.name == "example-compaction-failed"
-      && aws_cloudwatch_event_target.failed.arn == output.sweeper_arn
+      && aws_cloudwatch_event_target.failed.arn == module.sweeper.arn
       && aws_cloudwatch_event_target.failed.role_arn == module.failed_role.arn
       && one(aws_cloudwatch_event_target.failed.dead_letter_config).arn == var.dead_letter_queue_arn
     )

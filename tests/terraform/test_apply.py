@@ -22,6 +22,7 @@ ROLES = {
     "module.state_machine.module.role.aws_iam_role{}.this": "module.state_machine.aws_iam_role{}.this",
     "module.events_role.aws_iam_role{}.this": "aws_iam_role{}.events",
     "module.kendra_reader[0].aws_iam_role{}.this": "aws_iam_role{}.kendra_reader[0]",
+    'module.function["verify"].module.role.aws_iam_role{}.this': 'module.function["verify"].aws_iam_role{}.this',
 }
 """Where Kendra ingestion had its roles, and with {} filled in their policies, before they were a module."""
 
@@ -38,6 +39,10 @@ FORMER = {
     f"{SYNC}.module.tick.aws_scheduler_schedule.this": f'{SYNC}.aws_scheduler_schedule.this["tick"]',
     f"{INCIDENTS}.module.schedule.module.role": f"{INCIDENTS}.module.schedule_role",
     f"{INCIDENTS}.module.schedule.aws_scheduler_schedule.this": f"{INCIDENTS}.aws_scheduler_schedule.this",
+    f"{INCIDENTS}.module.stream.aws_lambda_event_source_mapping.this": (
+        f"{INCIDENTS}.aws_lambda_event_source_mapping.changes"
+    ),
+    f"{INCIDENTS}.module.incidents_table.module.table[0]": f"{INCIDENTS}.module.incidents[0]",
     **{
         f"{KENDRA}.{new.format(kind)}": f"{KENDRA}.{old.format(kind)}"
         for new, old in ROLES.items()
@@ -45,7 +50,8 @@ FORMER = {
     },
     KENDRA: "module.kendra_ingestion",
 }
-"""Where things were before: Kendra ingestion alone, and roles, single flight and schedules no modules."""
+"""Where things were before: Kendra ingestion alone, and most of what workflows have in common no modules. One function
+stands for all, which have their role by the same module."""
 
 
 @pytest.fixture(scope="module")

@@ -313,6 +313,17 @@ def test_a_source_or_prefix_that_does_not_fit_is_refused_with_what_to_do(tmp_pat
         assert len(said) == 1, said
 
 
+def test_a_table_that_is_found_and_does_not_fit_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    said = mocked.refuse(mocked.copy(tmp_path), **SETTINGS, create_incidents_table=False)
+    expected = (
+        "a table of incidents by incident_id alone. Name another one in incidents_table.",
+        "Table incidents has no stream with both images of a change, from which incident_sync hears of changes",
+    )
+    assert len(said) == len(expected), said
+    for sentence in expected:
+        assert any(sentence in one for one in said), said
+
+
 def test_nobody_but_this_workflow_touches_its_tables(incidents: Deployment) -> None:
     for table in ("incidents", TABLE, INDEX):
         assert set(rights(incidents, "dynamodb", table)) <= own(incidents)

@@ -544,6 +544,13 @@ def test_what_does_not_fit_is_refused_with_what_to_do(tmp_path: Path) -> None:
             ],
         ),
         (both, ['Leave them out, or set embed_consumer = "ecs".']),
+        (
+            {"create_receipts_table": False},
+            [
+                "a table of receipts by pk and sk. Name another one in receipts_table.",
+                "Table receipts has no stream with both images of a change, from which vector_store hears",
+            ],
+        ),
     ):
         said = mocked.refuse(root, **{**STORE, **wrong})
         assert len(said) == len(expected), said

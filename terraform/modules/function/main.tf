@@ -4,23 +4,6 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.kms_key_arn
 }
 
-data "aws_iam_policy_document" "trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["lambda.amazonaws.com"]
-    }
-  }
-}
-
-resource "aws_iam_role" "this" {
-  name               = var.name
-  description        = "Role of the function ${var.name}"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
-}
-
 data "aws_iam_policy_document" "this" {
   source_policy_documents = [var.policy]
 
@@ -36,22 +19,17 @@ data "aws_iam_policy_document" "this" {
     # X-Ray knows no resources for these actions.
     resources = ["*"]
   }
-
-  dynamic "statement" {
-    for_each = var.kms_key_arn[*]
-
-    content {
-      sid       = "UseKey"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [statement.value]
-    }
-  }
 }
 
-resource "aws_iam_role_policy" "this" {
-  name   = var.name
-  role   = aws_iam_role.this.id
-  policy = data.aws_iam_policy_document.this.json
+module "role" {
+  source = "../service_role"
+
+  name        = var.name
+  description = "Role of the function ${var.name}"
+  service     = "lambda.amazonaws.com"
+  source_arns = null
+  policy      = data.aws_iam_policy_document.this.json
+  kms_key_arn = var.kms_key_arn
 }
 
 locals {
@@ -66,7 +44,7 @@ locals {
 resource "aws_lambda_function" "this" {
   function_name    = var.name
   description      = var.description
-  role             = aws_iam_role.this.arn
+  role             = module.role.arn # known once it may write, or an invocation would lose its first logs
   package_type     = local.zipped ? "Zip" : "Image"
   architectures    = ["arm64"]
   runtime          = local.zipped ? "python3.13" : null
@@ -126,7 +104,4 @@ resource "aws_lambda_function" "this" {
       error_message = "${var.name} is an image, which takes no layers: put what they hold into the image."
     }
   }
-
-  # A function that is invoked before its role may write would lose its first logs.
-  depends_on = [aws_iam_role_policy.this]
 }

@@ -25,7 +25,7 @@ locals {
       description = "Writes or removes the objects of up to 50 incidents and marks them"
       timeout     = var.pass_seconds
       policy      = data.aws_iam_policy_document.batch_sync.json
-      environment = merge(local.fields, local.objects, { INCIDENTS_TABLE = local.incidents.name })
+      environment = merge(local.fields, local.objects, { INCIDENTS_TABLE = module.incidents_table.name })
     }
     changes = {
       name        = "${var.name_prefix}-incident-kb-changes"
@@ -40,7 +40,7 @@ locals {
       timeout     = 900
       policy      = data.aws_iam_policy_document.confirm.json
       environment = merge(local.objects, {
-        INCIDENTS_TABLE   = local.incidents.name
+        INCIDENTS_TABLE   = module.incidents_table.name
         KNOWLEDGE_BASE_ID = local.source.knowledge_base_id
         DATA_SOURCE_ID    = local.source.data_source_id
       })

@@ -1,4 +1,4 @@
-# A deployment from before schedules were a module keeps its schedule and its role.
+# A deployment from before schedules, streams' consumers and applications' tables were modules keeps its own.
 
 moved {
   from = aws_scheduler_schedule.this
@@ -8,4 +8,14 @@ moved {
 moved {
   from = module.schedule_role
   to   = module.schedule.module.role
+}
+
+moved {
+  from = aws_lambda_event_source_mapping.changes
+  to   = module.stream.aws_lambda_event_source_mapping.this
+}
+
+moved {
+  from = module.incidents
+  to   = module.incidents_table.module.table
 }

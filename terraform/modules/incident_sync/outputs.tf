@@ -5,7 +5,7 @@ output "state_machine_arn" {
 
 output "incidents_table" {
   description = "Name of the table of incidents."
-  value       = local.incidents.name
+  value       = module.incidents_table.name
 }
 
 output "table" {

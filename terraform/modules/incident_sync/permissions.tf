@@ -1,5 +1,5 @@
-# What functions and machine may do. Logs, traces and the key are added where their roles are made, the schedule's right in its
-# module.
+# What functions and machine may do. Logs, traces and the key are added where their roles are made; reading the stream is asked
+# for in modules/stream_consumer, the schedule's right in modules/schedule.
 
 locals {
   documents = "arn:${local.partition}:s3:::${local.source.bucket}/${var.place.prefix}*"
@@ -34,7 +34,7 @@ data "aws_iam_policy_document" "batch_sync" {
     # A transaction has no right of its own: it asks for those of its parts. One that is gone is not marked, only checked.
     sid       = "ReadAndMarkIncidents"
     actions   = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"]
-    resources = [local.incidents.arn]
+    resources = [module.incidents_table.arn]
   }
 
   statement {
@@ -45,30 +45,12 @@ data "aws_iam_policy_document" "batch_sync" {
 }
 
 data "aws_iam_policy_document" "changes" {
-  statement {
-    sid       = "ReadStream"
-    actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-    resources = [local.incidents.stream_arn]
-  }
-
-  statement {
-    sid     = "FindStream"
-    actions = ["dynamodb:ListStreams"]
-    # DynamoDB knows no resources for this action, and Lambda makes no mapping for a role without it.
-    resources = ["*"]
-  }
+  source_policy_documents = [module.stream.policy]
 
   statement {
     sid       = "NoteChanges"
     actions   = ["dynamodb:UpdateItem"]
     resources = [module.table.arn]
-  }
-
-  statement {
-    # Lambda itself sends, with the function's role.
-    sid       = "KeepWhatFailed"
-    actions   = ["sqs:SendMessage"]
-    resources = [module.dead_letters.arn]
   }
 }
 
@@ -78,7 +60,7 @@ data "aws_iam_policy_document" "confirm" {
   statement {
     sid       = "MarkIncidents"
     actions   = ["dynamodb:UpdateItem"]
-    resources = [local.incidents.arn]
+    resources = [module.incidents_table.arn]
   }
 
   statement {

@@ -18,11 +18,6 @@ output "table_arn" {
   value       = module.table.arn
 }
 
-output "sweeper_arn" {
-  description = "ARN of the state machine that starts an execution for each key with pending requests."
-  value       = module.sweeper.arn
-}
-
 output "failed_rule_arn" {
   description = "ARN of the rule that starts the sweeper after a failed execution; it sends to the dead letters' queue what it cannot deliver."
   value       = aws_cloudwatch_event_rule.failed.arn

@@ -27,7 +27,7 @@ variable "substitutions" {
 }
 
 variable "policy" {
-  description = "What the job itself asks the machine to do, as policy JSON with exact actions and resources. Table, executions, hand-over, topic, logs and traces are added."
+  description = "What the job itself asks the machine to do, as policy JSON with exact actions and resources. Table, executions, hand-over, topic, logs, traces and the key are added."
   type        = string
 }
 

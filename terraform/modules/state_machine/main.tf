@@ -74,16 +74,6 @@ data "aws_iam_policy_document" "this" {
     # X-Ray knows no resources for these actions.
     resources = ["*"]
   }
-
-  dynamic "statement" {
-    for_each = var.kms_key_arn[*]
-
-    content {
-      sid       = "UseKey"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [statement.value]
-    }
-  }
 }
 
 module "role" {
@@ -94,6 +84,7 @@ module "role" {
   service     = "states.amazonaws.com"
   source_arns = [local.arn]
   policy      = data.aws_iam_policy_document.this.json
+  kms_key_arn = var.kms_key_arn
 }
 
 resource "aws_sfn_state_machine" "this" {

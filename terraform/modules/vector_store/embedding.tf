@@ -21,7 +21,7 @@ locals {
   all_of_ecs = "arn:${local.partition}:ecs:${local.region}:${local.account}:*"
 
   embedding = merge(local.store, local.vectors, {
-    RECEIPTS_TABLE            = local.receipts.name
+    RECEIPTS_TABLE            = module.receipts_table.name
     EMBED_NDJSON_QUEUE_URL    = module.queue["embed"].url
     EMBED_DEAD_LETTERS_URL    = module.dead_letters["embed"].url
     EMBED_CONCURRENCY         = var.embed.concurrency
@@ -125,7 +125,8 @@ module "task_role" {
   description = "Role of the task that embeds exports"
   service     = "ecs-tasks.amazonaws.com"
   source_arns = [local.all_of_ecs]
-  policy      = data.aws_iam_policy_document.task.json
+  policy      = data.aws_iam_policy_document.embeds.json
+  kms_key_arn = var.kms_key_arn
 }
 
 module "task_execution_role" {

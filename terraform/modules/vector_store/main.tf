@@ -27,7 +27,7 @@ locals {
     LOG_LEVEL                    = "INFO"
   }
 
-  # Those in the image open Chroma. What each is told is what it reads.
+  # Those in the image open Chroma. None is told what it does not read.
   functions = {
     for name, function in {
       router = {
@@ -77,7 +77,7 @@ locals {
         timeout     = 900
         policy      = data.aws_iam_policy_document.check.json
         environment = merge(local.store, local.vectors, local.requests, {
-          RECEIPTS_TABLE         = local.receipts.name
+          RECEIPTS_TABLE         = module.receipts_table.name
           EMBED_NDJSON_QUEUE_URL = module.queue["embed"].url
           SETTLE_SECONDS         = local.window + 15 # what is on its way to a delta is no difference
         })

@@ -10,7 +10,7 @@ output "flights_table" {
 
 output "receipts_table" {
   description = "Name of the table of receipts."
-  value       = local.receipts.name
+  value       = module.receipts_table.name
 }
 
 output "vector_store_table" {
@@ -29,7 +29,7 @@ output "change_queue_urls" {
 }
 
 output "dead_letter_queue_urls" {
-  description = "URLs of the queues with what could not be handled: changes, exports to embed, and records of the stream."
+  description = "URLs of the queues with what could not be handled: changes, exports to embed, and records of the stream, beside failed compactions that the sweeper could not be told of."
   value       = { for name, queue in local.dead_letter_queues : name => queue.url }
 }
 

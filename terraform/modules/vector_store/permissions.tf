@@ -1,5 +1,6 @@
-# What functions may do. Logs, traces and the key are added where their roles are made; machine, sweeper and rule have their
-# rights in modules/single_flight, schedules in modules/schedule.
+# What functions and the embedding task may do. Logs, traces and the key are added where their roles are made; reading the
+# stream is asked for in modules/stream_consumer; machine, sweeper and rule have their rights in modules/single_flight,
+# schedules in modules/schedule.
 
 locals {
   objects   = { for collection in local.collections : collection => "${var.store_bucket.arn}/${collection}" }
@@ -66,24 +67,12 @@ data "aws_iam_policy_document" "writes_deltas" {
 }
 
 data "aws_iam_policy_document" "router" {
-  statement {
-    sid       = "ReadStream"
-    actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-    resources = [local.receipts.stream_arn]
-  }
+  source_policy_documents = [module.stream.policy]
 
   statement {
-    sid     = "FindStream"
-    actions = ["dynamodb:ListStreams"]
-    # DynamoDB knows no resources for this action, and Lambda makes no mapping for a role without it.
-    resources = ["*"]
-  }
-
-  statement {
-    # To the stream's dead letters Lambda itself sends, with the function's role.
     sid       = "SendChanges"
     actions   = ["sqs:SendMessage"]
-    resources = concat([for collection in local.collections : module.queue[collection].arn], [module.stream_dead_letters.arn])
+    resources = [for collection in local.collections : module.queue[collection].arn]
   }
 }
 
@@ -179,7 +168,7 @@ data "aws_iam_policy_document" "embeds" {
   statement {
     sid       = "WriteRuns"
     actions   = ["dynamodb:GetItem", "dynamodb:PutItem"]
-    resources = [local.receipts.arn]
+    resources = [module.receipts_table.arn]
   }
 
   statement {
@@ -198,20 +187,6 @@ data "aws_iam_policy_document" "embeds" {
     sid       = "BuryWhatMakesNoSense"
     actions   = ["sqs:SendMessage"]
     resources = [module.dead_letters["embed"].arn]
-  }
-}
-
-data "aws_iam_policy_document" "task" {
-  source_policy_documents = [data.aws_iam_policy_document.embeds.json]
-
-  dynamic "statement" {
-    for_each = var.kms_key_arn[*]
-
-    content {
-      sid       = "UseKey"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [statement.value]
-    }
   }
 }
 
@@ -259,7 +234,7 @@ data "aws_iam_policy_document" "check" {
   statement {
     sid       = "ReadReceipts"
     actions   = ["dynamodb:Query", "dynamodb:Scan"]
-    resources = [local.receipts.arn]
+    resources = [module.receipts_table.arn]
   }
 
   statement {
