@@ -128,7 +128,7 @@ class Docker:
         named = self._inspect(f"{place}:{tag}")["RepoDigests"]
         digests = [it.removeprefix(f"{place}@") for it in named if it.startswith(f"{place}@")]
         if not digests:
-            raise ImagesError(f"docker does not know the digest of {place}:{tag} after pushing it")
+            raise ImagesError(f"docker does not know the digest of {place}:{tag} after pushing it; run this again")
         return digests[0]
 
     def _inspect(self, name: str) -> Mapping[str, Any]:

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from millrace.errors import NotFound
+from millrace.objects import find_object
 
 OUTCOMES = ("indexed", "updated", "deleted", "unchanged", "failed", "unverified")
 COLUMNS = ("documentId", "errorCode", "errorMessage")
@@ -38,7 +37,7 @@ class Reports:
 
     def has(self, job_id: str) -> bool:
         """Whether a job of this id has come to its report."""
-        return self._find(self._key(job_id, "summary.json")) is not None
+        return find_object(self._s3, self._bucket, self._key(job_id, "summary.json")) is not None
 
     def failures(self, job_id: str) -> Iterator[Failure]:
         """The rows of failures.csv, without the apostrophes that keep spreadsheets from reading formulas."""
@@ -50,7 +49,7 @@ class Reports:
         """The manifest that this run of the job obeyed: of the work area, or archived when that has expired. Raises
         NotFound where both have."""
         for key in (f"_work/{job_id}/{run}/manifest.json", f"_archive/{job_id}/manifest.json"):
-            body = self._find(key)
+            body = find_object(self._s3, self._bucket, key)
             if body is not None:
                 return json.loads(body)
         raise NotFound(
@@ -59,21 +58,13 @@ class Reports:
         )
 
     def _report(self, job_id: str, name: str) -> bytes:
-        body = self._find(self._key(job_id, name))
+        body = find_object(self._s3, self._bucket, self._key(job_id, name))
         if body is None:
             raise NotFound(
                 f"job {job_id} has no report at {self.place(job_id, name)}; it may still be running "
                 f"(millrace watch {job_id}) or have failed (millrace runs)"
             )
         return body
-
-    def _find(self, key: str) -> bytes | None:
-        try:
-            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
-            return None
 
     @staticmethod
     def _key(job_id: str, name: str) -> str:

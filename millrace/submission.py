@@ -26,6 +26,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.errors import UploadFailed, UsageError, from_aws
+from millrace.objects import find_object
 
 METADATA_SUFFIX = ".metadata.json"
 MANIFEST = "manifest.json"
@@ -314,11 +315,8 @@ def write_manifest(s3: Any, submission: Submission) -> datetime:
 
 def find_manifest(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
     """The manifest that lies there until its job has finished: {} where it cannot be read, None where none is."""
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
+    body = find_object(s3, bucket, key)
+    if body is None:
         return None
     try:
         manifest = json.loads(body)

@@ -17,6 +17,7 @@ from vector_store import assembly
 from vector_store.deltas import Deltas
 from vector_store.drift import KINDS, Compared
 from vector_store.errors import CheckIncomplete, EventInvalid
+from vector_store.events import check_members
 from vector_store.kept_snapshot import KeptSnapshot
 from vector_store.looking import Looking
 from vector_store.machine import Machine
@@ -247,9 +248,7 @@ class Check:
 
 def asked(event: Mapping[str, Any]) -> Asked:
     """What an event asks for. Raises EventInvalid, which names the member."""
-    if unknown := event.keys() - MEMBERS:
-        names = ", ".join(sorted(ascii(name)[:80] for name in unknown))
-        raise EventInvalid(f"unknown members: {names}; a check has {', '.join(sorted(MEMBERS))}")
+    check_members(event, MEMBERS, "a check")
     collections, repair = event.get("collections", list(COLLECTIONS)), event.get("repair", False)
     if not isinstance(collections, list) or not collections or any(it not in COLLECTIONS for it in collections):
         raise EventInvalid(f"collections is no list of {' and '.join(COLLECTIONS)}, or empty")

@@ -22,8 +22,8 @@ from vector_store import assembly
 from vector_store.changes import Change, VectorRow
 from vector_store.deltas import BadRow, Delta, Deltas
 from vector_store.errors import DeltaUnreadable, EventInvalid, PointerMoved, SnapshotInvalid
+from vector_store.events import collection_in
 from vector_store.measures import COUNT, publish
-from vector_store.places import COLLECTIONS
 from vector_store.pointer import Pointer, Pointers
 from vector_store.portions import Pace, portion
 from vector_store.run_records import ROWS_MAX, RunRecords
@@ -115,6 +115,7 @@ class Compaction:
         self._tally = Tally()
         self._records: int | None = None
         """How many records the snapshot that was published shows."""
+        self._discarded = False
 
     def go(self, *, stop_at: float) -> dict[str, Any]:
         """The answer. `stop_at` is when, by the clock, what was merged should be published.
@@ -136,6 +137,7 @@ class Compaction:
             version = self._publish_merged(waiting, pointer, manifest, stop_at)
         except PointerMoved as error:
             logger.warning("compaction discarded", collection=self._collection, job=self._job, reason=str(error))
+            self._discarded = True
             self._note(DISCARDED, None)
             return _answer(IN_PROGRESS, None, len(tally.known), f"Discarded: {error}")
         done = len(tally.known) + len(tally.merged)
@@ -145,9 +147,11 @@ class Compaction:
 
     def measured(self) -> list[Value]:
         """What the call has published, as metrics; of one that was discarded nothing counts."""
+        if self._discarded or not self._tally.merged:
+            return []
         bad = ("BadRows", COUNT, self._tally.bad_count)
         if self._records is None:
-            return [bad] if self._tally.merged else []
+            return [bad]
         return [bad, ("ChangesMerged", COUNT, self._tally.applied), ("StoreRecords", COUNT, self._records)]
 
     def _publish_merged(
@@ -321,9 +325,7 @@ def is_worn(slots: int, visible: int) -> bool:
 
 def asked(event: Mapping[str, Any]) -> tuple[str, str]:
     """The collection and the job of an event. Raises EventInvalid."""
-    collection, job = event.get("collection"), event.get("job")
-    if collection not in COLLECTIONS:
-        raise EventInvalid(f"collection is {ascii(collection)[:80]}; allowed: {', '.join(COLLECTIONS)}")
+    collection, job = collection_in(event), event.get("job")
     if not isinstance(job, str) or not JOB.fullmatch(job):
         raise EventInvalid(f"job is {ascii(job)[:80]}; allowed: a name of the form {JOB.pattern}")
     return collection, job

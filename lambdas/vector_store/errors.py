@@ -9,7 +9,8 @@
     - StateInvalid        its merged state is damaged, of another version, or at odds with Chroma
   - PointerMoved          another compaction has published meanwhile; this one's work is discarded
   - ConsumerBusy          another consumer of the queue has the lease
-  - CheckIncomplete       a check's time has ended before it had seen everything; what it found is repaired
+  - CheckIncomplete       a check's time has ended before it had seen everything; what it found is repaired where
+                          that was asked for
   - EmbeddingRefused      Bedrock refuses one text for good; it becomes a bad row, the others go on
 * ConfigurationInvalid    an environment variable is missing or makes no sense; retrying cannot help
                           (shared/settings.py)

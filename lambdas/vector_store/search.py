@@ -14,8 +14,8 @@ from shared.clock import SystemClock
 from vector_store import assembly, embed_assembly
 from vector_store.changes import INTEGER_MAX, is_unicode
 from vector_store.errors import EmbeddingRefused, EventInvalid
+from vector_store.events import check_members, collection_in
 from vector_store.kept_snapshot import KeptSnapshot
-from vector_store.places import COLLECTIONS
 from vector_store.telemetry import logger, tracer
 from vector_store.titan import TEXT_MAX_CHARACTERS, Titan
 
@@ -44,14 +44,10 @@ class Question(NamedTuple):
 
 def asked(event: Mapping[str, Any]) -> Question:
     """The question of an event. Raises EventInvalid, which names the member and holds no text."""
-    if unknown := event.keys() - MEMBERS:
-        names = ", ".join(sorted(ascii(name)[:80] for name in unknown))
-        raise EventInvalid(f"unknown members: {names}; a search has {', '.join(sorted(MEMBERS))}")
-    collection, text, limit = event.get("collection"), event.get("text"), event.get("limit", LIMIT)
-    if collection not in COLLECTIONS:
-        raise EventInvalid(f"collection is {ascii(collection)[:80]}; allowed: {', '.join(COLLECTIONS)}")
+    check_members(event, MEMBERS, "a search")
+    collection, text, limit = collection_in(event), event.get("text"), event.get("limit", LIMIT)
     if not isinstance(text, str) or not text.strip() or len(text) > TEXT_MAX_CHARACTERS or not is_unicode(text):
-        raise EventInvalid(f"text is none of 1 to {TEXT_MAX_CHARACTERS:,} characters that are not all spaces")
+        raise EventInvalid(f"text is no text of 1 to {TEXT_MAX_CHARACTERS:,} characters, or all of it is spaces")
     if type(limit) is not int or not 1 <= limit <= LIMIT_MAX:
         raise EventInvalid(f"limit is {ascii(limit)[:80]}; allowed: a whole number from 1 to {LIMIT_MAX}")
     return Question(collection, text, limit, _where(event.get("where", {})))

@@ -7,10 +7,12 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from millrace.errors import MillraceError
 
 
-class DockerfileInvalid(ValueError):
+class DockerfileInvalid(MillraceError):
     """An instruction of the Dockerfile is written in a way that is not understood here; the text names it."""
 
 
@@ -56,7 +58,7 @@ def _after(settings: Settings, instruction: str, rest: str) -> Settings:
         case "CMD":
             return replace(settings, command=_words(rest))
         case "WORKDIR":
-            return replace(settings, folder=_plain(rest))
+            return replace(settings, folder=str(PurePosixPath(settings.folder, _plain(rest))))
         case "ENV":
             pairs = dict(pair.split("=", 1) for pair in shlex.split(_plain(rest)))
             return replace(settings, environment={**settings.environment, **pairs})

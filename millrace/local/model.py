@@ -111,10 +111,6 @@ class Model:
     def operations(self) -> frozenset[str]:
         return frozenset(self._model.operation_names)
 
-    def error_codes(self, operation: str) -> frozenset[str]:
-        """The errors that the operation declares."""
-        return frozenset(shape.error_code for shape in self._operation(operation).error_shapes)
-
     def error_status(self, code: str) -> int | None:
         """The HTTP status of the error, where the API gives it one."""
         return self._error_statuses.get(code)

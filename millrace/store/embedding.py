@@ -11,15 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from millrace.deployment import VectorStore
 from millrace.errors import NotEmbedded, StillRunning, UsageError
 from millrace.executions.watching import Pace
+from millrace.objects import find_object
 from millrace.store.table import Collection, Situation, StoreTable
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-NOT_THERE = ("NoSuchKey", "404")
 
 
 @dataclass(frozen=True)
@@ -162,13 +160,8 @@ class Embedding:
     def _bad_rows(self, run: Run) -> Iterator[BadRow]:
         for collection in Collection:
             key = f"{collection}/delta/{run.run_id}/bad.ndjson"
-            try:
-                body = self._s3.get_object(Bucket=self._deployed.store_bucket, Key=key)["Body"].read()
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in NOT_THERE:
-                    raise
-                continue
-            for said in map(json.loads, body.splitlines()):
+            body = find_object(self._s3, self._deployed.store_bucket, key)
+            for said in map(json.loads, (body or b"").splitlines()):
                 yield BadRow(said["line"], said["id"], said["reason"])
 
 

@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from millrace.objects import find_object
 from millrace.store.table import Collection
 
 WORKED = ("published", "nothing new")
@@ -44,11 +43,8 @@ class JobRecord:
 def read_record(s3: Any, bucket: str, collection: Collection, job: str) -> JobRecord | None:
     """None where there is none: a job that found nothing to merge writes none."""
     key = f"runs/{collection}/{job}.json"
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
+    body = find_object(s3, bucket, key)
+    if body is None:
         return None
     calls = [call for call in json.loads(body)["calls"] if call["outcome"] in WORKED]
     bad = [f"{row['key']}, line {row['line']}: {row['reason']}" for call in calls for row in call["bad"]]

@@ -18,7 +18,7 @@ from benchmarks.incident_table import Incident, plain, read_items, typed, word, 
 from millrace.local import sync_sources
 from millrace.local.instance import Instance
 from shared.clock import stamp
-from tests.end_to_end.stack import MANY
+from tests.end_to_end.stack import but_the_first
 from tests.end_to_end.sync_stack import BUCKET, OPTIONS, SHORT, Source, SyncStack, Told, names_of
 
 TABLE = "incidents"
@@ -167,17 +167,9 @@ class IncidentStack(SyncStack):
             stateMachineArn=self.outputs["incident_sync_state_machine_arn"], input="{}", **more
         )["executionArn"]
 
-    @contextlib.contextmanager
-    def marking_held(self, after: int = 0) -> Iterator[None]:
+    def marking_held(self, after: int = 0) -> contextlib.AbstractContextManager[None]:
         """A pass marks nothing, but so many incidents, until this ends."""
-        later = list(range(after + 1, after + MANY)) if after else []
-        rule = self.instance.order_fault(**MARKING, nth=later, hold=True)
-        try:
-            yield
-        finally:
-            self.instance.forget_fault(rule)
-            for held in self.instance.held_calls():
-                self.instance.let_go(held["id"])
+        return self.held(**MARKING, nth=but_the_first(after))
 
     def runs(self) -> list[dict[str, Any]]:
         """The machine's executions as they are listed, newest first."""

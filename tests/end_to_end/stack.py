@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -45,6 +46,11 @@ def pair(document_id: str, text: str = "some text", **more: Any) -> dict[str, by
     """Two objects under `batches/`: the document and its metadata."""
     name = f"{document_id}.json"
     return {name: text.encode(), f"{name}.metadata.json": metadata(document_id, **more)}
+
+
+def but_the_first(number: int) -> list[int]:
+    """Which calls a fault is for that spares so many; `nth` of a `faults.Rule`, where none is all."""
+    return list(range(number + 1, number + MANY)) if number else []
 
 
 @dataclass(frozen=True)
@@ -274,8 +280,9 @@ class Stack:
     def hold(self, change: str = "put", after: int = 0) -> int:
         """Let the sink be too busy for requests of that kind, but for so many, until `instance.forget_faults`. The
         number of the rule."""
-        later = list(range(after + 1, after + MANY)) if after else []
-        return self.instance.order_fault(self._action(change), nth=later, code="ThrottlingException", status=400)
+        return self.instance.order_fault(
+            self._action(change), nth=but_the_first(after), code="ThrottlingException", status=400
+        )
 
     def refuse(self, change: str) -> None:
         """Let the sink refuse each request of that kind, as it does when a permission is missing, until
@@ -284,6 +291,18 @@ class Stack:
 
     def _action(self, change: str) -> str:
         return f"{self.sink}:{CHANGES[self.sink][change]}"
+
+    @contextlib.contextmanager
+    def held(self, **fault: Any) -> Iterator[None]:
+        """The calls that `fault` says, as `Instance.order_fault` takes it, have no effect and no answer until this
+        ends."""
+        rule = self.instance.order_fault(**fault, hold=True)
+        try:
+            yield
+        finally:
+            self.instance.forget_fault(rule)
+            for call in self.instance.held_calls():
+                self.instance.let_go(call["id"])
 
     def wait_until(self, holds: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + WAIT_SECONDS

@@ -4,7 +4,6 @@ consumer come to the same."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from tests.end_to_end.test_permissions import allowances, unused
 from tests.end_to_end.vector_faults import end_lease
 from tests.end_to_end.vector_stack import (
     COMPACT,
+    DIMENSION,
     EMBED,
     LEASE,
     ROUTER,
@@ -52,12 +52,9 @@ PLACE = {"merchant_name": "Weir Lane Bakery", "place_id": "bakery", "address": "
 PUBLISHING = {"action": "dynamodb:TransactWriteItems", "function": COMPACT, "body": "pointer/"}
 """The calls by which a compaction moves the pointer, as `Instance.order_fault` names calls."""
 AGREED = {"missing": 0, "superfluous": 0, "different": 0, "withoutVector": 0}
-DIMENSION = 512
 LONG = timedelta(hours=1)
 ATTEMPTS = 3
 """Readings that fail before a delta is set aside."""
-
-
 RUN_WRITTEN = {"action": "dynamodb:TransactWriteItems", "function": EMBED, "body": "RUN#"}
 """The calls by which the worker says that a run is complete."""
 NAMESPACE = "Millrace"
@@ -128,7 +125,7 @@ def test_what_is_changed_or_deleted_is_seen_after_the_compaction_and_before_it_t
     calm.put(label("moving", 1, 1, "PRODUCT_NAME", "VALID"), label("moving", 1, 2, "PRODUCT_NAME", "PENDING"))
     calm.settled()
     before = {name: calm.contents(name) for name in COLLECTIONS}
-    with held(calm):
+    with calm.held(**PUBLISHING):
         calm.put(line("moving", 1, "Plum pie 2.75"), word("moving", 1, 2, "pie", confidence=Decimal("0.5")))
         calm.put(label("moving", 1, 1, "PRODUCT_NAME", "INVALID"))
         calm.delete(label("moving", 1, 2, "PRODUCT_NAME", "PENDING"), word("moving", 2, 3, "3.90"))
@@ -274,7 +271,7 @@ def used(stack: VectorStack) -> VectorStack:
     """The stack after all of the above, a request that was handed over and a check meanwhile, an abort, a failure, a
     worker that died and one that waited for the lease, and what the clock does."""
     stack.again(WORDS)
-    with held(stack):
+    with stack.held(**PUBLISHING):
         owner = stack.ask(WORDS, wait=True)
         stack.wait_until(lambda: stack.instance.held_calls(), "its compaction is under way")
         stack.bring("permitted", "Copper nails 2.30")
@@ -283,7 +280,7 @@ def used(stack: VectorStack) -> VectorStack:
         assert not any(found[name][kind] for name in COLLECTIONS for kind in AGREED), "what waits is no drift"
     assert stack.ended(owner).output["status"] == "covered"
     stack.settled()
-    with held(stack):
+    with stack.held(**PUBLISHING):
         stack.put(label("permitted", 1, 2, "PRODUCT_NAME", "PENDING"))
         stack.wait_until(lambda: stack.instance.held_calls(), "a compaction is under way")
         for arn in stack.running():
@@ -308,18 +305,6 @@ def used(stack: VectorStack) -> VectorStack:
 def waiting(stack: VectorStack, collection: str) -> set[str]:
     """The kinds of the deltas that wait."""
     return {delta["kind"] for delta in stack.pending(collection)}
-
-
-@contextlib.contextmanager
-def held(stack: VectorStack) -> Iterator[None]:
-    """No pointer moves until this ends."""
-    rule = stack.instance.order_fault(**PUBLISHING, hold=True)
-    try:
-        yield
-    finally:
-        stack.instance.forget_fault(rule)
-        for call in stack.instance.held_calls():
-            stack.instance.let_go(call["id"])
 
 
 def test_no_call_of_a_role_is_denied(used: VectorStack) -> None:

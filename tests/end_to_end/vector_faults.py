@@ -20,6 +20,7 @@ from millrace.local.bedrock import titan
 from tests.end_to_end.campaign import Point, Trouble, first_of_each_kind
 from tests.end_to_end.vector_stack import (
     COMPACT,
+    DIMENSION,
     EMBED,
     LEASE,
     Item,
@@ -35,7 +36,6 @@ from vector_store.pointer import Pointer, Pointers
 from vector_store.snapshots import Snapshots
 from vector_store.store import open_snapshot
 
-DIMENSION = 512
 DEATHS: Mapping[str, int] = defaultdict(lambda: 3, {EMBED: 4, COMPACT: 5})
 """How many processes of a function may die in one round. A call of compact is made five times before its job fails, and
 there are two collections; a message that is being embedded comes back a thousand times."""

@@ -37,6 +37,8 @@ COMPACT, COLLECT, OVERDUE = "millrace-vector-compact", "millrace-vector-collect"
 FIELDS = ("confidence", "x", "y", "width", "height")
 PLACE = ("merchant_name", "place_id", "address")
 LEASE = "consumer/embed"
+DIMENSION = 512
+"""Of the vectors, as Terraform chooses it."""
 
 Item = dict[str, Any]
 """An item of the table, as plain values."""
@@ -111,13 +113,9 @@ def record_of(item: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def export_of(items: Iterable[Item], sequences: Mapping[str, str] | None = None) -> bytes:
-    """The NDJSON of these items' lines and words; `sequences` are the versions that were exported, by record."""
-    rows = []
-    for item in items:
-        if found := record_of(item):
-            at = {"at": sequences[found[1]]} if sequences and found[1] in sequences else {}
-            rows.append({"id": found[1], "text": item["text"], **at})
+def export_of(items: Iterable[Item]) -> bytes:
+    """The NDJSON of these items' lines and words."""
+    rows = ({"id": found[1], "text": item["text"]} for item in items if (found := record_of(item)))
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 

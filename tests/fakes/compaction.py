@@ -67,7 +67,11 @@ class World:
     def compact(
         self, job: str = "job", *, guard: Callable[[Any], Any] = unguarded, seconds: float = CALL_SECONDS
     ) -> dict[str, Any]:
-        """One call's answer, which has so many seconds. Its clients are guarded by whatever a test wants."""
+        """One call's answer, which has so many seconds."""
+        return self.compaction(job, guard=guard).go(stop_at=self.clock.monotonic() + seconds)
+
+    def compaction(self, job: str = "job", *, guard: Callable[[Any], Any] = unguarded) -> Compaction:
+        """A call that has not begun. Its clients are guarded by whatever a test wants."""
         s3, dynamodb = guard(self.s3), guard(self.dynamodb)
         means = Means(
             Deltas(dynamodb, s3, table=TABLE, bucket=BUCKET, collection=COLLECTION),
@@ -78,7 +82,7 @@ class World:
             self.clock,
             lambda: f"call{next(self._numbers)}",
         )
-        return Compaction(COLLECTION, job, means).go(stop_at=self.clock.monotonic() + seconds)
+        return Compaction(COLLECTION, job, means)
 
     def finish(self, job: str = "job") -> list[dict[str, Any]]:
         """Call until the job is complete; all answers."""

@@ -10,6 +10,7 @@ from tests.fakes.api_model import check_parameters
 
 Item = dict[str, Any]
 Record = dict[str, Any]
+PAGE_ITEMS = 7
 
 
 def sequence(number: int) -> str:
@@ -64,14 +65,24 @@ def record(number: int, keys: Item, before: Item | None, now: Item | None) -> Re
     }
 
 
+def create_receipts_table(dynamodb: Any, table: str) -> None:
+    """Make the table, of a service that has tables."""
+    keys = {"pk": "HASH", "sk": "RANGE"}
+    dynamodb.create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+    )
+
+
 class ReceiptsClient:
     """DynamoDB with the table alone, read as the check reads it, in small pages. A scan gives the partitions in some
     order; it sees the items of `scanned`, where that is given, as it may see an older table."""
 
-    def __init__(self, receipts: Receipts, *, scanned: Receipts | None = None, page_items: int = 7) -> None:
+    def __init__(self, receipts: Receipts, *, scanned: Receipts | None = None) -> None:
         self._items = receipts.items
         self._scanned = receipts.items if scanned is None else scanned.items
-        self._page_items = page_items
 
     def scan(self, **asked: Any) -> dict[str, Any]:
         check_parameters("dynamodb", "Scan", asked)
@@ -87,11 +98,11 @@ class ReceiptsClient:
     def _page(self, items: list[Item], asked: dict[str, Any]) -> dict[str, Any]:
         keys = [{"pk": item["pk"], "sk": item["sk"]} for item in items]
         first = keys.index(asked["ExclusiveStartKey"]) + 1 if "ExclusiveStartKey" in asked else 0
-        page = items[first : first + self._page_items]
+        page = items[first : first + PAGE_ITEMS]
         names = {asked["ExpressionAttributeNames"][name] for name in asked["ProjectionExpression"].split(", ")}
         reply: dict[str, Any] = {
             "Items": [{name: value for name, value in item.items() if name in names} for item in page]
         }
-        if len(page) == self._page_items:
+        if len(page) == PAGE_ITEMS:
             reply["LastEvaluatedKey"] = keys[first + len(page) - 1]
         return reply

@@ -16,10 +16,11 @@ from millrace.images import EMBED, IMAGES, VECTOR_STORE, Image
 from millrace.local.instance import Instance
 from tests.conftest import Tell
 from tests.fakes.deployed import eventually
+from tests.fakes.embed_surroundings import STOP_SECONDS
 from tests.fakes.histories import at
 from tests.images import containers
 from tests.images.runtime_api import RuntimeApi
-from tests.images.surroundings import STOP_SECONDS, Surroundings
+from tests.images.surroundings import Surroundings
 from vector_store.changes import Change
 
 pytestmark = pytest.mark.network
@@ -97,7 +98,7 @@ def test_what_one_image_embeds_the_other_publishes_and_finds(surroundings: Surro
         answer = compact.invoke({"collection": "lines", "job": "job1"})
     assert not answer.failed, answer.value
     assert (answer.value["status"], answer.value["version"], answer.value["deltas"]) == ("COMPLETE", 1, 2)
-    pointer = surroundings.pointer()
+    pointer = surroundings.pointer("lines")
     assert pointer["records"] == {"N": str(len(TEXTS))}
     snapshot = surroundings.s3.list_objects_v2(Bucket=surroundings.bucket, Prefix=pointer["snapshot"]["S"])
     assert {it["Key"].rpartition("/")[2] for it in snapshot["Contents"]} == {"store.tar", "manifest.json"}

@@ -22,7 +22,7 @@ from millrace.local.images import Images
 from millrace.local.instance import Instance
 from millrace.local.process import started
 from tests.fakes.deployed import allow, archive, eventually, name, role
-from tests.fakes.embed_surroundings import WORDS, Surroundings
+from tests.fakes.embed_surroundings import OneExport
 
 pytestmark = pytest.mark.network
 
@@ -440,7 +440,7 @@ def test_no_task_outlives_its_embedded_aws(tmp_path: Path, end: str) -> None:
 
 
 def test_the_embedding_worker_is_a_service(stage: Stage, embedded_aws: Instance) -> None:
-    deployment = Surroundings(embedded_aws)
+    deployment = OneExport(embedded_aws)
     (embed,) = (image for image in IMAGES if image.variable == "embed_image_uri")
     modules = {
         path.relative_to(LAMBDAS).as_posix(): path.read_text("utf-8")
@@ -450,16 +450,16 @@ def test_the_embedding_worker_is_a_service(stage: Stage, embedded_aws: Instance)
     acts = allow("bedrock:InvokeModel", "dynamodb:*", "s3:*", "sqs:*")
     definition = stage.register(
         image=Images.of(embedded_aws).push(embed.name, archive(modules), dockerfiles.read(embed.dockerfile)),
-        environment=[{"name": key, "value": value} for key, value in deployment.variables(per_second=1000).items()],
+        environment=[{"name": key, "value": value} for key, value in deployment.variables().items()],
         taskRoleArn=role(embedded_aws, "ecs-tasks", acts),
         stopTimeout=10,
     )
     service = stage.serve(definition)
-    assert eventually(deployment.run, within=30)["words"] == {"N": str(WORDS)}
+    assert eventually(deployment.written, within=30)["words"] == {"N": str(OneExport.WORDS)}
     (task,) = stage.tasks(service)
-    assert deployment.item(deployment.store, id="consumer/embed")["kind"] == {"S": "ecs"}
+    assert deployment.lease()["kind"] == {"S": "ecs"}
     stage.ecs.delete_service(cluster=stage.cluster, service=service, force=True)
     assert stage.ended(task["taskArn"])["exitCode"] == 0
     messages = [line.get("message") for line in map(json.loads, stage.lines(task["taskArn"]))]
     assert messages[-1] == "stopped"
-    assert "until" not in deployment.item(deployment.store, id="consumer/embed")
+    assert "until" not in deployment.lease()

@@ -17,7 +17,7 @@ import pytest
 
 from millrace.local.instance import Instance
 from tests.fakes.deployed import eventually
-from tests.fakes.embed_surroundings import DIMENSION, LINES, STOP_SECONDS, WORDS, Surroundings
+from tests.fakes.embed_surroundings import DIMENSION, STOP_SECONDS, OneExport
 
 pytestmark = pytest.mark.network
 
@@ -25,7 +25,7 @@ LAMBDAS = Path(__file__).parents[2] / "lambdas"
 
 
 @contextmanager
-def worker(aws: Instance, deployment: Surroundings, *, per_second: int) -> Iterator[subprocess.Popen[str]]:
+def worker(aws: Instance, deployment: OneExport, *, per_second: int) -> Iterator[subprocess.Popen[str]]:
     environment = {
         **aws.environment(),
         **deployment.variables(per_second=per_second),
@@ -52,26 +52,26 @@ def stop(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
 
 
 def test_a_process_that_is_told_to_stop_leaves_what_the_next_one_ends(embedded_aws: Instance) -> None:
-    deployment = Surroundings(embedded_aws)
+    deployment = OneExport(embedded_aws)
     before = deployment.invocations()
     with worker(embedded_aws, deployment, per_second=40) as first:
         eventually(lambda: "lines/done.json" in deployment.files())
-        assert "until" in deployment.item(deployment.store, id="consumer/embed")
+        assert "until" in deployment.lease()
         messages = [line["message"] for line in stop(first)]
     assert messages == ["a message is left for the next try", "stopped"]
-    assert "until" not in deployment.item(deployment.store, id="consumer/embed")
+    assert "until" not in deployment.lease()
     assert deployment.files().keys() == {"lines/00000.f32", "lines/00000.ndjson", "lines/done.json"}
-    assert deployment.run() == {}
+    assert deployment.written() == {}
     left = deployment.invocations()
     with worker(embedded_aws, deployment, per_second=1000) as second:
-        eventually(deployment.run)
+        eventually(deployment.written)
         stop(second)
-    assert deployment.run()["lines"] == {"N": str(LINES)}
-    assert deployment.run()["words"] == {"N": str(WORDS)}
+    assert deployment.written()["lines"] == {"N": str(OneExport.LINES)}
+    assert deployment.written()["words"] == {"N": str(OneExport.WORDS)}
     files = deployment.files()
-    assert files["lines/00000.f32"] == LINES * DIMENSION * 4
-    assert files["words/00000.f32"] == WORDS * DIMENSION * 4
-    assert deployment.invocations() - left == WORDS, "what was whole is not embedded again"
-    assert LINES < left - before < LINES + WORDS
+    assert files["lines/00000.f32"] == OneExport.LINES * DIMENSION * 4
+    assert files["words/00000.f32"] == OneExport.WORDS * DIMENSION * 4
+    assert deployment.invocations() - left == OneExport.WORDS, "what was whole is not embedded again"
+    assert OneExport.LINES < left - before < OneExport.LINES + OneExport.WORDS
     queue = deployment.sqs.get_queue_attributes(QueueUrl=deployment.queue, AttributeNames=["All"])["Attributes"]
     assert queue["ApproximateNumberOfMessages"] == queue["ApproximateNumberOfMessagesNotVisible"] == "0"

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from millrace.cli.context import Context
 from millrace.cli.printing import plain
+from millrace.cli.store import DIFFERENCES
 from millrace.deployment import VectorStore, Workflow
 from millrace.errors import ExitCode, StillRunning
 from millrace.executions.watching import Pace
@@ -38,8 +39,6 @@ REFUSED = {"chemist-0305": "not JSON", "cobbler-0042": "another receipt", "ferry
 LABEL, WRONG, RIGHT = "GRAND_TOTAL", "VALID", "INVALID"
 CORRECTED, CORRECTED_WORD = "ironmonger-4417/00005/00002", "30.00"
 DELETED, DELETED_LINE = "inn-0217", "eel pie"
-DIFFERENCES = ("missing", "superfluous", "different")
-"""What the check counts and must not find."""
 SECONDS_TO_EMBED = 120.0
 SECONDS_TO_PUBLISH = 120.0
 WRITTEN_AT_ONCE = 25

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 from millrace.local.ecs.agent import Agent, CannotStart
 from millrace.local.ecs.scheduling import QUICK_SECONDS, pause, step
@@ -21,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 class Scheduler(Looking):
-    def __init__(self, world: World, agent: Agent, clock: Callable[[], float] = time.time) -> None:
-        super().__init__("ecs", clock)
+    def __init__(self, world: World, agent: Agent) -> None:
+        super().__init__("ecs", time.time)
         self._world = world
         self._agent = agent
         self._ending = False

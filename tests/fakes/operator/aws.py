@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, BinaryIO, ClassVar
 
@@ -99,6 +99,29 @@ class FakeExecution:
     def redrive_status(self) -> str:
         ended_badly = self.status in ("FAILED", "ABORTED", "TIMED_OUT")
         return "REDRIVABLE" if self.redrivable and ended_badly else "NOT_REDRIVABLE"
+
+
+def served(
+    name: str,
+    history: list[dict[str, Any]],
+    *,
+    machine: str,
+    asked: Any,
+    output: Any = None,
+    error: tuple[str, str] | None = None,
+) -> FakeExecution:
+    """An execution of a machine with one job at a time, which was asked this: it has ended with the output, or with the
+    error and its cause, or runs still."""
+    return FakeExecution(
+        name,
+        history,
+        status="FAILED" if error else "SUCCEEDED" if output else "RUNNING",
+        input=json.dumps(asked),
+        output=json.dumps(output) if output else None,
+        ended=BEGAN + timedelta(seconds=9) if output else None,
+        machine=machine,
+        error=error[0] if error else None,
+    )
 
 
 @dataclass

@@ -21,6 +21,7 @@ from benchmarks.tables import create_table
 from millrace.deployment import VectorStore
 from millrace.store.table import ASIDE_INDEX, KEPT, PENDING_INDEX, Collection, StoreTable
 from tests.fakes.operator.aws import VECTORS, FakeAws
+from tests.fakes.receipts import create_receipts_table
 
 NOW = datetime(2025, 10, 5, 12, 0, tzinfo=UTC)
 BEFORE = "2025-10-05T11:00:00.000Z"
@@ -135,12 +136,7 @@ def vector_stores() -> Iterator[VectorStores]:
             there.dynamodb, TABLE, "id", {PENDING_INDEX: ("pending", "since"), ASIDE_INDEX: ("aside", "since")}
         )
         create_table(there.dynamodb, FLIGHTS, "key")
-        there.dynamodb.create_table(
-            TableName=RECEIPTS,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
+        create_receipts_table(there.dynamodb, RECEIPTS)
         dead = VECTORS["vector_dead_letter_queue_urls"].values()
         for url in (*(VECTORS[f"{name}_queue_url"] for name in ("embed", "lines", "words")), *dead):
             name = url.rpartition("/")[2]

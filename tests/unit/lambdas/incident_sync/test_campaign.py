@@ -10,7 +10,6 @@ A copy of the functions that leaves one of its precautions out must be caught by
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -37,6 +36,7 @@ from tests.conftest import Tell
 from tests.fakes.crash import Crash
 from tests.fakes.incidents import BUCKET, PREFIX, Broken, Workflow, closed, unguarded
 from tests.fakes.s3 import client_error
+from tests.fakes.silence import silenced
 
 NEW, SECOND, REOPENED, DELETED, INVALID, REFUSED = "INC-NEW", "INC-2", "INC-OPEN", "INC-GONE", "INC-BAD", "INC-FAILS"
 NO_FIELDS = Fields((), (), ())
@@ -209,10 +209,8 @@ def small_and_quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A run has two passes, and several pages to confirm."""
     monkeypatch.setattr(batch_sync, "PASS_MAX", 4)
     monkeypatch.setattr(confirm, "PAGE_MAX", 2)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(level)
+    with silenced(logger):
+        yield
 
 
 def points(calls: int) -> Iterator[Point]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from itertools import count
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from shared.outbox import Outbox
 from shared.stream_records import read_record
+from tests.fakes.checked import agreeing
 from tests.fakes.compaction import BUCKET, DIMENSION, TABLE, World
 from tests.fakes.histories import Event, vector
 from tests.fakes.intercepted import Intercepted
@@ -33,7 +33,8 @@ from vector_store.receipts import told_by
 from vector_store.receipts_table import ReceiptsTable
 from vector_store.repair_exports import RepairExports
 from vector_store.snapshots import Snapshots
-from vector_store.telemetry import logger
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 QUEUE, MACHINE = "https://sqs/embed-ndjson.fifo", "arn:aws:states:eu-west-1:123456789012:stateMachine:compaction"
 SECONDS = 840.0
@@ -119,14 +120,6 @@ def _told(record: Any) -> Change | None:
     return message if isinstance(message, Change) else None
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    level = logger.log_level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(level)
-
-
 @pytest.fixture
 def checked() -> Checked:
     """A receipt with two lines and a place, all of it published."""
@@ -142,20 +135,7 @@ def checked() -> Checked:
 
 
 def test_a_store_that_says_what_the_table_does_is_clean(checked: Checked, capsys: pytest.CaptureFixture[str]) -> None:
-    assert checked.check() == {
-        LINES: {
-            "version": 1,
-            "records": 2,
-            "missing": 0,
-            "superfluous": 0,
-            "different": 0,
-            "withoutVector": 0,
-            "unreadable": 0,
-            "examples": [],
-            "repaired": 0,
-            "exported": 0,
-        }
-    }
+    assert checked.check() == {LINES: agreeing(version=1, records=2)}
     (metric,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
     assert (metric["DriftingRecords"], metric["collection"]) == ([0.0], LINES)
     (directive,) = metric["_aws"]["CloudWatchMetrics"]

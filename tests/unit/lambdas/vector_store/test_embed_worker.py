@@ -106,7 +106,7 @@ def test_every_bad_line_is_a_row_with_its_number_and_reason(world: World) -> Non
     assert [
         (row["line"], row["id"], row["reason"].split(":")[0]) for row in rows(world, "lines/delta/run1/bad.ndjson")
     ] == [
-        (3, None, "the line is not JSON"),
+        (3, None, "the line is not JSON at column 2"),
         (5, "r1/00003", "ValidationException"),
         (8, "r1/00005", "ValidationException"),
         (10, "another/00007", "id is of another receipt"),

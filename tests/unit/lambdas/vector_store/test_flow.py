@@ -10,8 +10,7 @@ A copy of the functions that leaves one of its precautions out must be caught by
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
@@ -44,7 +43,8 @@ from vector_store.messages import VectorsReady, read_message
 from vector_store.places import COLLECTIONS, changes_key
 from vector_store.receipts import told_by
 from vector_store.router import route
-from vector_store.telemetry import logger
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 TABLE, BUCKET, MACHINE = "millrace-vector-store", "store", "arn:aws:states:eu-west-1:123456789012:stateMachine:c"
 CALLS = 100
@@ -255,15 +255,6 @@ class Flow:
 
 def delivery(message: Stored) -> Mapping[str, Any]:
     return {"messageId": message.message_id, "body": message.body}
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Thousands of invocations tell nothing new."""
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(level)
 
 
 def campaign(seed: int, *, one_in: int = 1, troubles: Iterable[Trouble] = Trouble, **options: Any) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +25,9 @@ from vector_store.pointer import Pointers
 from vector_store.scratch import PREFIX
 from vector_store.search import Question, asked, search
 from vector_store.snapshots import Snapshots
-from vector_store.telemetry import logger
 from vector_store.titan import Rate, Titan
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 TEXTS = {"R1/00001": "oat milk", "R1/00002": "rye bread", "R2/00001": "butter"}
 
@@ -65,14 +65,6 @@ class Reader:
 
     def ids(self, text: str, **more: Any) -> list[str]:
         return [hit["id"] for hit in self.search(text, **more)["hits"]]
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    level = logger.log_level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,23 +16,17 @@ from tests.fakes.compaction import BUCKET, TABLE, World
 from tests.fakes.embedding import DIMENSION, FakeBedrock
 from tests.fakes.histories import at, vector
 from tests.fakes.lambda_context import FakeLambdaContext
+from tests.fakes.receipts import create_receipts_table
 from vector_store import assembly, check, embed_assembly, overdue, search
 from vector_store.changes import Change, VectorRow
 from vector_store.deltas import ASIDE_INDEX, INDEX
 from vector_store.errors import EventInvalid
-from vector_store.telemetry import logger
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 RECEIPTS = "millrace-receipts"
 CLIENTS = (assembly.dynamodb, assembly.s3, assembly.sqs, assembly.step_functions, search._kept, search._titan)
 """Kept by a container from one call to the next."""
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    level = logger.log_level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(level)
 
 
 @pytest.fixture
@@ -64,12 +57,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         dynamodb = boto3.client("dynamodb")
         create_table(dynamodb, TABLE, "id", {INDEX: ("pending", "since"), ASIDE_INDEX: ("aside", "since")})
-        dynamodb.create_table(
-            TableName=RECEIPTS,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        )
+        create_receipts_table(dynamodb, RECEIPTS)
         put("RECEIPT")
         put("LINE#00001", text={"S": "Milk 1.29"}, x={"N": "0.5"}, picture={"B": b"\xff"})
         world = World()

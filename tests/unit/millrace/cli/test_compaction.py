@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from millrace.errors import ExitCode
-from tests.fakes.operator.aws import COMPACTION_MACHINE, SYNC, VECTORS, FakeAws, FakeExecution
+from tests.fakes.operator.aws import COMPACTION_MACHINE, SYNC, VECTORS, FakeAws, FakeExecution, served
 from tests.fakes.operator.commands import lines, run
-from tests.fakes.operator.histories import BEGAN, a_compaction, compacted_by
+from tests.fakes.operator.histories import a_compaction, compacted_by
 from tests.fakes.operator.vectors import VectorStores, vector_stores
 
 ASKED = {"collection": "lines", "wait": False}
@@ -29,16 +28,8 @@ def there(aws: FakeAws) -> Iterator[VectorStores]:
 
 
 def ended(name: str, output: dict[str, Any] | None = None, asked: Any = ASKED, **more: Any) -> FakeExecution:
-    return FakeExecution(
-        name,
-        a_compaction(output, asked=asked, **more),
-        status="FAILED" if "error" in more else "SUCCEEDED" if output else "RUNNING",
-        input=json.dumps(asked),
-        output=json.dumps(output) if output else None,
-        ended=BEGAN + timedelta(seconds=9) if output else None,
-        error=more["error"][0] if "error" in more else None,
-        machine=COMPACTION_MACHINE,
-    )
+    history = a_compaction(output, asked=asked, **more)
+    return served(name, history, machine=COMPACTION_MACHINE, asked=asked, output=output, error=more.get("error"))
 
 
 def aborted(name: str, asked: Any = ASKED) -> FakeExecution:

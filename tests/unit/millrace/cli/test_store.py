@@ -12,25 +12,14 @@ import pytest
 
 from millrace.errors import ExitCode
 from millrace.store.table import Collection
+from tests.fakes.checked import agreeing
 from tests.fakes.operator.aws import COMPACTION_MACHINE, SYNC, VECTORS, FakeAws, FakeExecution
 from tests.fakes.operator.commands import lines, run
 from tests.fakes.operator.histories import a_compaction, compacted_by
 from tests.fakes.operator.vectors import BEFORE, FakeFunctions, VectorStores, vector_stores
 
 LINES, WORDS = Collection.LINES, Collection.WORDS
-WELL = {
-    "version": 5,
-    "records": 7,
-    "missing": 0,
-    "superfluous": 0,
-    "different": 0,
-    "withoutVector": 0,
-    "unreadable": 0,
-    "examples": [],
-    "repaired": 0,
-    "exported": 0,
-}
-
+WELL = agreeing(version=5, records=7)
 HIT: dict[str, Any] = {
     "id": "r-1/00001/00002",
     "distance": 0.12345,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from millrace.errors import ExitCode
-from tests.fakes.operator.aws import SOURCE, SYNC, SYNC_MACHINE, SYNC_ONLY, FakeAws, FakeExecution
+from tests.fakes.operator.aws import SOURCE, SYNC, SYNC_MACHINE, SYNC_ONLY, FakeAws, FakeExecution, served
 from tests.fakes.operator.commands import finished, lines, run
-from tests.fakes.operator.histories import BEGAN, a_sync, covered_by
+from tests.fakes.operator.histories import a_sync, covered_by
 
 KEY = "KB12345678/DS12345678"
 ASKED = {"knowledgeBaseId": "KB12345678", "dataSourceId": "DS12345678"}
@@ -34,15 +33,8 @@ def becomes(aws: FakeAws, output: dict[str, Any] | None = None, **more: Any) -> 
 
 
 def ended(name: str, output: dict[str, Any] | None = None, asked: Any = ASKED, **more: Any) -> FakeExecution:
-    return FakeExecution(
-        name,
-        a_sync(output, asked=asked, **more),
-        status="FAILED" if "error" in more else "SUCCEEDED" if output else "RUNNING",
-        input=json.dumps(asked),
-        output=json.dumps(output) if output else None,
-        ended=BEGAN + timedelta(seconds=9) if output else None,
-        machine=SYNC_MACHINE,
-    )
+    history = a_sync(output, asked=asked, **more)
+    return served(name, history, machine=SYNC_MACHINE, asked=asked, output=output, error=more.get("error"))
 
 
 class TestSync:

@@ -44,6 +44,10 @@ def test_a_stage_has_what_the_stage_before_it_said(tmp_path: Path):
     assert read(tmp_path, text) == Settings(("y",), environment={"A": "1", "B": "2"}, folder="/app")
 
 
+def test_a_folder_without_a_slash_is_below_the_one_before(tmp_path: Path):
+    assert read(tmp_path, "FROM a\nWORKDIR /app\nWORKDIR inner\n").folder == "/app/inner"
+
+
 @pytest.mark.parametrize(
     "instruction", ["ENTRYPOINT python3 -m client", "CMD [1]", "ENV A=${B}", "WORKDIR $HOME", "ENV A"]
 )

@@ -20,8 +20,8 @@ def snapshots(there: VectorStores) -> Snapshots:
     return Snapshots(there.s3, BUCKET)
 
 
-def versions(snapshots: Snapshots, collection: Collection = LINES) -> list[int]:
-    return [kept.version for kept in snapshots.kept(collection)]
+def versions(snapshots: Snapshots) -> list[int]:
+    return [kept.version for kept in snapshots.kept(LINES)]
 
 
 class TestKept:
