@@ -19,7 +19,7 @@ from vector_store.drift import KINDS, Compared
 from vector_store.errors import CheckIncomplete, EventInvalid
 from vector_store.events import check_members
 from vector_store.kept_snapshot import KeptSnapshot
-from vector_store.looking import Looking
+from vector_store.looking import EXAMPLES_MAX, Looking
 from vector_store.machine import Machine
 from vector_store.measures import COUNT, publish
 from vector_store.places import COLLECTIONS, collection_of
@@ -32,7 +32,6 @@ from vector_store.telemetry import logger, tracer
 from vector_store.workbook import Workbook
 
 MEMBERS = frozenset({"collections", "repair"})
-EXAMPLES_MAX = 20
 
 AT_ONCE = 16
 """Receipts that are read, or exported, at the same time."""
@@ -78,6 +77,7 @@ class Tally:
     version: int = 0
     records: int = 0
     unreadable: int = 0
+    senseless: list[dict[str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     without_vector: int = 0
     examples: list[dict[str, str]] = field(default_factory=list)
@@ -107,7 +107,7 @@ class Tally:
             **self.counts,
             "withoutVector": self.without_vector,
             "unreadable": self.unreadable,
-            "examples": self.examples,
+            "examples": [*self.examples, *self.senseless][:EXAMPLES_MAX],
             "repaired": self.repaired,
             "exported": self.exported,
         }
@@ -159,6 +159,7 @@ class Check:
             with self._looking(collection) as looking:
                 first = looking.first(book.items_by_receipt())
                 tally.version, tally.records, tally.unreadable = first.version, first.records, first.unreadable
+                tally.senseless = [{"id": it.key, "what": f"unreadable: {it.reason}"} for it in first.senseless]
                 doubtful[collection] = self._note(looking.again(first.doubtful), tally, book, collection)
         drifting = [collection for collection, tally in self._tallies.items() if tally.drifting]
         if drifting and self._means.settle_seconds:

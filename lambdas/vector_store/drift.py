@@ -30,16 +30,23 @@ SECONDS_A_NUMBER = 60
 have the same `at` as one of a later reading of the table. Eight digits last until 2160."""
 
 
+class Senseless(NamedTuple):
+    """An item that makes no sense: its key, and why, without any value."""
+
+    key: str
+    reason: str
+
+
 class Told(NamedTuple):
     """What the table says of a receipt in one collection: its records and its own fields. `whole` is whether its item
-    RECEIPT is there, `anything` whether any item is. Of the `unreadable` owners an item makes no sense; `bad` counts
-    such items."""
+    RECEIPT is there, `anything` whether any item is. Of the `unreadable` owners an item makes no sense; `bad` are such
+    items."""
 
     known: Mapping[str, Known]
     whole: bool
     anything: bool
     unreadable: frozenset[str]
-    bad: int
+    bad: tuple[Senseless, ...]
 
 
 class Finding(NamedTuple):
@@ -79,7 +86,8 @@ def told(items: Iterable[Item], collection: str) -> Told:
     """What a receipt's items say, in a collection. What makes no sense the router has dropped as well."""
     changes: list[Change] = []
     unreadable: set[str] = set()
-    whole, anything, bad = False, False, 0
+    bad: list[Senseless] = []
+    whole, anything = False, False
     for item in items:
         sort = item["sk"]["S"]
         if sort.startswith(RUN_SORT):
@@ -89,14 +97,15 @@ def told(items: Iterable[Item], collection: str) -> Told:
         keys = {"pk": item["pk"], "sk": item["sk"]}
         try:
             message = told_by(StreamRecord(keys, FIRST_AT, {}, item)).get(collection)
-        except EventInvalid:
+        except EventInvalid as error:
             owner = _concerned(StreamRecord(keys, FIRST_AT, item, {}), collection)
-            bad += owner is not None
+            if owner is not None:
+                bad.append(Senseless(f"{item['pk']['S']} {sort}", str(error)))
             unreadable |= {owner} if owner else set()
             continue
         if isinstance(message, Change):
             changes.append(message)
-    return Told(law.heard(changes, ()), whole, anything, frozenset(unreadable), bad)
+    return Told(law.heard(changes, ()), whole, anything, frozenset(unreadable), tuple(bad))
 
 
 def compare(receipt: str, table: Told, known: Mapping[str, Known], *, now: float) -> Compared:

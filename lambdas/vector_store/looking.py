@@ -21,7 +21,7 @@ from shared.stream_records import Item
 from vector_store import law
 from vector_store.changes import Change, VectorRow, receipt_of
 from vector_store.deltas import BadRow, Deltas
-from vector_store.drift import Compared, compare, told
+from vector_store.drift import Compared, Senseless, compare, told
 from vector_store.errors import DeltaUnreadable
 from vector_store.kept_snapshot import KeptSnapshot, Published
 from vector_store.law import Known
@@ -45,14 +45,18 @@ Receipts = Iterable[tuple[str, list[Item]]]
 """Receipts with their items, in the order of their ids with a slash behind."""
 
 
+EXAMPLES_MAX = 20
+
+
 class First(NamedTuple):
-    """What the first look has found: the snapshot's version and records, the receipts that look wrong, and how many of
-    the table's items make no sense."""
+    """What the first look has found: the snapshot's version and records, the receipts that look wrong, how many of the
+    table's items make no sense, and the first of these."""
 
     version: int
     records: int
     doubtful: list[str]
     unreadable: int
+    senseless: list[Senseless]
 
 
 class Looking:
@@ -86,19 +90,21 @@ class Looking:
 
         Raises SnapshotInvalid where the snapshot is damaged or Chroma at odds with the state, and StoreUnavailable."""
         doubtful: list[str] = []
+        senseless: list[Senseless] = []
         unreadable = 0
         now = self._clock.wall()
         with self._opened() as (published, state):
             for number, (receipt, items, known) in enumerate(_side_by_side(receipts, state.by_receipt())):
                 self._beat(f"{self._collection}: {number:,} receipts were compared")
                 table = told(items, self._collection)
-                unreadable += table.bad
+                unreadable += len(table.bad)
+                senseless += table.bad[: EXAMPLES_MAX - len(senseless)]
                 if not compare(receipt, table, known, now=now).is_clean:
                     doubtful.append(receipt)
             if published is None:
-                return First(0, 0, doubtful, unreadable)
+                return First(0, 0, doubtful, unreadable, senseless)
             published.store.check_all(lambda: self._beat(f"{self._collection}: Chroma was held against the state"))
-            return First(published.pointer.version, published.pointer.records, doubtful, unreadable)
+            return First(published.pointer.version, published.pointer.records, doubtful, unreadable, senseless)
 
     def again(self, receipts: Sequence[str]) -> Iterator[tuple[str, Compared]]:
         """Look at some receipts again; those that differ, or have records without a vector. Raises StoreUnavailable and

@@ -357,12 +357,23 @@ def test_at_most_twenty_examples_are_given(checked: Checked) -> None:
     assert (found["missing"], len(found["examples"])) == (30, 20)
 
 
-def test_items_that_make_no_sense_are_counted(checked: Checked) -> None:
+def test_of_many_items_that_make_no_sense_twenty_are_named(checked: Checked) -> None:
+    for number in range(3, 33):
+        checked.receipts.put("R1", f"LINE#{number:05}", text="Tea", x="left")
+    found = checked.check()[LINES]
+    assert (found["unreadable"], len(found["examples"])) == (30, 20)
+
+
+def test_items_that_make_no_sense_are_named(checked: Checked) -> None:
     checked.receipts.put("R1", "LINE#00001", text="Milk", x="left")
     checked.receipts.put("no id", "LINE#00001", text="Milk")
     checked.receipts.items[("SHOP#1", "SHOP")] = {"pk": {"S": "SHOP#1"}, "sk": {"S": "SHOP"}}
     found = checked.check()[LINES]
-    assert (found["unreadable"], found["examples"]) == (2, [])
+    assert found["unreadable"] == 2
+    assert found["examples"] == [
+        {"id": "RECEIPT#R1 LINE#00001", "what": "unreadable: x is no number"},
+        {"id": "RECEIPT#no id LINE#00001", "what": "unreadable: receipt_id is not of the form [A-Za-z0-9._-]{1,64}"},
+    ]
 
 
 def test_an_embedding_worker_that_cannot_be_asked_is_told_by_name(checked: Checked) -> None:
