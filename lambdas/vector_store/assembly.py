@@ -14,12 +14,12 @@ from shared.clock import Clock
 from shared.outbox import Outbox
 from shared.settings import setting
 from vector_store.deltas import Deltas
-from vector_store.errors import ConfigurationInvalid
 from vector_store.machine import Machine
 from vector_store.pointer import Pointers
 from vector_store.receipts_table import ReceiptsTable
 from vector_store.repair_exports import RepairExports
 from vector_store.run_records import RunRecords
+from vector_store.settings import whole
 from vector_store.snapshots import Snapshots
 
 
@@ -62,29 +62,22 @@ def repair_exports(pool: Executor, clock: Clock) -> RepairExports:
 
 def dimension() -> int:
     """Numbers of a vector."""
-    return _whole("EMBED_DIMENSION")
+    return whole("EMBED_DIMENSION")
 
 
 def retention() -> timedelta:
     """How long a snapshot is kept."""
-    return timedelta(days=_whole("SNAPSHOT_RETENTION_DAYS"))
+    return timedelta(days=whole("SNAPSHOT_RETENTION_DAYS"))
 
 
 def overdue_after() -> timedelta:
     """How long a delta may wait before its collection is asked for again."""
-    return timedelta(seconds=_whole("OVERDUE_SECONDS"))
+    return timedelta(seconds=whole("OVERDUE_SECONDS"))
 
 
 def settle_seconds() -> int:
     """How long a change may be on its way from the table to a delta. Without the variable a check waits for none."""
-    return _whole("SETTLE_SECONDS") if "SETTLE_SECONDS" in os.environ else 0
-
-
-def _whole(name: str) -> int:
-    given = setting(name)
-    if not given.isascii() or not given.isdecimal() or int(given) < 1:
-        raise ConfigurationInvalid(f"environment variable {name} is {given!r}; allowed: a whole number from 1")
-    return int(given)
+    return whole("SETTLE_SECONDS") if "SETTLE_SECONDS" in os.environ else 0
 
 
 @cache

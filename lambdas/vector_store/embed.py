@@ -21,6 +21,7 @@ from vector_store.embed_watch import Stop, Watch
 from vector_store.embed_worker import Worker
 from vector_store.errors import StoreUnavailable
 from vector_store.lease import Holder, Lease, LeaseHeld, LeaseLost
+from vector_store.settings import number
 from vector_store.telemetry import logger
 
 HIDE_SECONDS = 120
@@ -109,12 +110,12 @@ def main() -> None:
     clock = SystemClock()
     stop = Stop(clock)
     stop_seconds = (
-        assembly.number("STOP_SECONDS", float, "a number of seconds from 3 to 120", lambda seconds: 3 <= seconds <= 120)
+        number("STOP_SECONDS", float, "a number of seconds from 3 to 120", lambda seconds: 3 <= seconds <= 120)
         if "STOP_SECONDS" in os.environ
         else STOP_SECONDS
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.ask(stop_seconds / 2))
+    for order in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(order, lambda *_: stop.ask(stop_seconds / 2))
     holder = Holder("ecs", f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}")
     with ThreadPoolExecutor(assembly.concurrency()) as pool:
         Service(

@@ -4,10 +4,9 @@ container."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.clients import client, patient
 from shared.clock import Clock
@@ -16,28 +15,14 @@ from vector_store.embed_files import Exports, Folder
 from vector_store.embed_queue import Queue
 from vector_store.embed_runs import Runs
 from vector_store.embed_worker import Means, Worker
-from vector_store.errors import ConfigurationInvalid
 from vector_store.lease import Holder, Lease
 from vector_store.places import vectors_prefix
+from vector_store.settings import number
 from vector_store.titan import DIMENSIONS, HASTY, Rate, Titan
-
-Number = TypeVar("Number", int, float)
 
 CONCURRENCY_MAX = 64
 ANSWER_SECONDS = 10
 """Titan embeds a text within a second; what is under way at the end of a grace period ends within this."""
-
-
-def number(name: str, read: Callable[[str], Number], allowed: str, is_good: Callable[[Number], bool]) -> Number:
-    """An environment variable that is a number. Raises ConfigurationInvalid."""
-    given = setting(name)
-    try:
-        value = read(given)
-    except ValueError:
-        value = None
-    if value is None or not is_good(value):
-        raise ConfigurationInvalid(f"environment variable {name} is {given!r}; it must be {allowed}")
-    return value
 
 
 def concurrency() -> int:
